@@ -1,0 +1,198 @@
+//! The ways a client proves to the token endpoint who it is: one variant each.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorCode};
+use crate::jwt::{self, Algorithm, Header, SigningKey};
+use crate::message::Field;
+use crate::secret::Secret;
+
+/// `client_assertion_type` of a JWT (RFC 7523 section 2.2).
+pub const JWT_BEARER_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// How the client authenticates (OpenID Connect Core section 9).
+#[derive(Debug, Clone, Default)]
+pub enum ClientAuthentication {
+    /// Not at all: a public client names itself with `client_id` only.
+    #[default]
+    None,
+    /// `client_secret_basic`: id and secret, form-encoded each, in the header (RFC 6749 section 2.3.1).
+    SecretBasic {
+        /// The client secret.
+        secret: Secret,
+    },
+    /// `client_secret_post`: the secret as form field (RFC 6749 section 2.3.1).
+    SecretPost {
+        /// The client secret.
+        secret: Secret,
+    },
+    /// `client_secret_jwt`: an assertion with an HMAC by the secret (RFC 7523 section 2.2).
+    SecretJwt {
+        /// The client secret.
+        secret: Secret,
+        /// What the assertion says.
+        options: AssertionOptions,
+    },
+    /// `private_key_jwt`: an assertion signed with the client's private key (RFC 7523 section 2.2).
+    PrivateKeyJwt {
+        /// The private key.
+        key: SigningKey,
+        /// What the assertion says.
+        options: AssertionOptions,
+    },
+}
+
+/// What a client assertion says beyond who the client is.
+#[derive(Debug, Clone)]
+pub struct AssertionOptions {
+    /// The signature algorithm; the usual one of the key's type when `None`.
+    pub algorithm: Option<Algorithm>,
+    /// The audience; the token endpoint when `None`. Some servers want their issuer here (RFC 7523
+    /// section 3, item 3).
+    pub audience: Option<String>,
+    /// Time from `iat` to `exp`. Whole seconds are used.
+    pub lifetime: Duration,
+}
+
+impl Default for AssertionOptions {
+    fn default() -> Self {
+        Self { algorithm: None, audience: None, lifetime: Duration::from_secs(300) }
+    }
+}
+
+/// Time and identity of one attempt. Each attempt has its own: a server refuses a `jti` it has seen.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The time of the attempt.
+    pub now: DateTime<Utc>,
+    /// The identifier that its assertion will carry.
+    pub jti: String,
+}
+
+impl Attempt {
+    /// An attempt made now, with a random identifier.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { now: Utc::now(), jti: Uuid::new_v4().to_string() }
+    }
+}
+
+/// What the authentication adds to a request.
+#[derive(Debug, Default)]
+pub(crate) struct Credentials {
+    pub(crate) headers: Vec<Field>,
+    pub(crate) form: Vec<Field>,
+}
+
+#[derive(Serialize)]
+struct AssertionClaims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    jti: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+}
+
+impl ClientAuthentication {
+    /// Whether an assertion is signed by a key outside this library, which may block.
+    #[must_use]
+    pub fn signs_externally(&self) -> bool {
+        matches!(self, Self::PrivateKeyJwt { key, .. } if key.is_external())
+    }
+
+    /// Header and fields for `client_id` at `endpoint`. `client_id` itself is a field for every way but
+    /// Basic, whose header names the client already.
+    pub(crate) fn credentials(
+        &self,
+        client_id: Option<&str>,
+        endpoint: &str,
+        attempt: &Attempt,
+    ) -> Result<Credentials, Error> {
+        let named = |method: &str| {
+            client_id.filter(|id| !id.is_empty()).ok_or_else(|| {
+                Error::invalid(ErrorCode::InvalidArgument, format!("{method} needs a client id."))
+            })
+        };
+        let mut credentials = Credentials::default();
+        if let (Some(id), false) = (client_id, matches!(self, Self::SecretBasic { .. })) {
+            credentials.form.push(Field::new("client_id", id));
+        }
+        match self {
+            Self::None => {}
+            Self::SecretBasic { secret } => {
+                let id = named("client_secret_basic")?;
+                let secret = not_empty(secret)?;
+                let mut pair: Zeroizing<String> =
+                    Zeroizing::new(String::with_capacity(3 * (id.len() + secret.expose().len()) + 1));
+                pair.extend(form_urlencoded::byte_serialize(id.as_bytes()));
+                pair.push(':');
+                pair.extend(form_urlencoded::byte_serialize(secret.expose()));
+                let mut value = String::with_capacity(10 + pair.len() * 4 / 3);
+                value.push_str("Basic ");
+                STANDARD.encode_string(pair.as_bytes(), &mut value);
+                credentials.headers.push(Field::new("Authorization", value));
+            }
+            Self::SecretPost { secret } => {
+                named("client_secret_post")?;
+                credentials.form.push(Field::new("client_secret", not_empty(secret)?.clone()));
+            }
+            Self::SecretJwt { secret, options } => {
+                let key = SigningKey::from_shared_secret(not_empty(secret)?.clone());
+                let id = named("client_secret_jwt")?;
+                credentials.form.extend(assertion(id, endpoint, &key, options, attempt)?);
+            }
+            Self::PrivateKeyJwt { key, options } => {
+                let id = named("private_key_jwt")?;
+                credentials.form.extend(assertion(id, endpoint, key, options, attempt)?);
+            }
+        }
+        Ok(credentials)
+    }
+}
+
+fn not_empty(secret: &Secret) -> Result<&Secret, Error> {
+    if secret.is_empty() {
+        return Err(Error::invalid(ErrorCode::InvalidArgument, "The client secret is empty."));
+    }
+    Ok(secret)
+}
+
+fn assertion(
+    client_id: &str,
+    endpoint: &str,
+    key: &SigningKey,
+    options: &AssertionOptions,
+    attempt: &Attempt,
+) -> Result<[Field; 2], Error> {
+    let lifetime = i64::try_from(options.lifetime.as_secs()).ok().filter(|seconds| *seconds > 0);
+    let lifetime = lifetime.ok_or_else(|| {
+        Error::invalid(
+            ErrorCode::InvalidArgument,
+            "The lifetime of a client assertion is at least one second.",
+        )
+    })?;
+    let now = attempt.now.timestamp();
+    let claims = AssertionClaims {
+        iss: client_id,
+        sub: client_id,
+        aud: options.audience.as_deref().unwrap_or(endpoint),
+        jti: &attempt.jti,
+        iat: now,
+        nbf: now,
+        exp: now.saturating_add(lifetime),
+    };
+    let header = Header::new(options.algorithm.unwrap_or(key.default_algorithm()), key);
+    Ok([
+        Field::new("client_assertion_type", JWT_BEARER_ASSERTION),
+        Field::new("client_assertion", jwt::sign(&header, &claims, key)?),
+    ])
+}

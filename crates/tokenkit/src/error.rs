@@ -1,0 +1,361 @@
+//! One error type for the whole crate, with stable codes.
+
+use std::fmt;
+
+/// What went wrong, by who is at fault.
+///
+/// Every variant has a stable [`code`](Error::code); messages are for people and may change. No message
+/// holds a secret that was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's input cannot be used. Nothing was sent.
+    #[error("{message}")]
+    InvalidInput {
+        /// What kind of input it was.
+        code: ErrorCode,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The server answered, and its answer is an error or cannot be used.
+    #[error("{0}")]
+    Server(Box<ServerError>),
+    /// No complete answer came.
+    #[error("{0}")]
+    Transport(Box<TransportError>),
+    /// The server answered with a token that must not be used.
+    #[error("{message}")]
+    Token {
+        /// Which check failed.
+        code: ErrorCode,
+        /// What was expected.
+        message: String,
+        /// The endpoint that issued it.
+        endpoint: String,
+    },
+    /// A fault in this library or in a signer its caller supplied.
+    #[error("{message}")]
+    Internal {
+        /// What failed.
+        code: ErrorCode,
+        /// As much as is known.
+        message: String,
+    },
+}
+
+/// An answer that is an error (RFC 6749 section 5.2) or not usable as a token response (section 5.1).
+#[derive(Debug)]
+pub struct ServerError {
+    /// What kind of answer it was.
+    pub code: ErrorCode,
+    /// What is wrong with it, without the endpoint and status.
+    pub message: String,
+    /// The endpoint that answered, without user information, query and fragment.
+    pub endpoint: String,
+    /// The OAuth error, when the answer held one.
+    pub oauth: Option<OAuthError>,
+    /// The answer itself.
+    pub reply: Reply,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+}
+
+/// The members of an OAuth error response (RFC 6749 section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    /// `error`: a single ASCII code such as `invalid_grant`.
+    pub error: String,
+    /// `error_description`: text for the developer.
+    pub description: Option<String>,
+    /// `error_uri`: a page about the error.
+    pub uri: Option<String>,
+}
+
+/// The HTTP answer behind an error.
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u16,
+    /// Headers in the order received, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body with every secret of the request masked. Empty when the status says success: such a body
+    /// may hold tokens.
+    pub body: String,
+}
+
+/// A request that got no complete answer.
+#[derive(Debug)]
+pub struct TransportError {
+    /// At which step it failed.
+    pub code: ErrorCode,
+    /// What happened, without the endpoint.
+    pub message: String,
+    /// The endpoint, without user information, query and fragment.
+    pub endpoint: String,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+}
+
+/// Who is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// The caller.
+    InvalidInput,
+    /// The server.
+    Server,
+    /// The network between.
+    Transport,
+    /// The token that came.
+    Token,
+    /// This library.
+    Internal,
+}
+
+macro_rules! error_codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $advice:literal;)+) => {
+        /// The stable codes of this library's own errors. A code is never reused for another meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, for tables and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The code as text, such as `tls_failed`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What a person can do about it.
+            #[must_use]
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice,)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// A value that is missing or malformed.
+    InvalidArgument = "invalid_argument", "Correct the value that the message names.";
+    /// The endpoint is no usable URL.
+    InvalidEndpoint = "invalid_endpoint", "Give an absolute https URL without user name and fragment.";
+    /// The endpoint would send secrets in clear text.
+    InsecureEndpoint = "insecure_endpoint", "Use the https address of the server. Plain http is accepted for loopback addresses only, unless it is allowed explicitly.";
+    /// A key file or text that cannot be read.
+    InvalidKey = "invalid_key", "Give a private key as PEM (PKCS#8, PKCS#1, SEC1), DER, PKCS#12 or JWK.";
+    /// An encrypted key with a wrong or missing password.
+    InvalidKeyPassword = "invalid_key_password", "Give the password that protects the private key.";
+    /// A key that cannot do what is asked.
+    UnsupportedKey = "unsupported_key", "Choose an algorithm that fits the key, or a key that fits the algorithm.";
+    /// The extra certificate authority file cannot be used.
+    InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form.";
+    /// The proxy setting cannot be used.
+    InvalidProxy = "invalid_proxy", "Give the proxy as http://host:port or https://host:port.";
+    /// The server answered with an OAuth error.
+    OAuth = "oauth_error", "Read the error description of the server.";
+    /// The server answered with an HTTP error that is no OAuth error.
+    Http = "http_error", "Check the endpoint address, and the server's log for this request.";
+    /// The server wants the request sent elsewhere.
+    UnexpectedRedirect = "unexpected_redirect", "Use the final address of the endpoint: credentials are not sent on to another place.";
+    /// The answer is not JSON.
+    NotJson = "not_json", "Check that the address is that of the endpoint and not of a web page.";
+    /// The answer is JSON but no object.
+    NotJsonObject = "not_json_object", "Check that the address is that of a token endpoint.";
+    /// The answer is an object without a token.
+    MissingAccessToken = "missing_access_token", "Check that the address is that of a token endpoint, and that the grant yields an access token.";
+    /// The answer is larger than allowed.
+    ResponseTooLarge = "response_too_large", "Check that the address is that of the endpoint.";
+    /// The host name has no address.
+    DnsFailed = "dns_failed", "Check the host name and the name servers of this machine.";
+    /// No connection could be made.
+    ConnectFailed = "connect_failed", "Check the address, the firewall, and whether a proxy is needed.";
+    /// No secure connection could be made.
+    TlsFailed = "tls_failed", "If the server's certificate comes from a private authority, give that authority's certificate file.";
+    /// The proxy did not let the request through.
+    ProxyFailed = "proxy_failed", "Check the proxy address and its user name and password.";
+    /// The time allowed is over.
+    Timeout = "timeout", "Try again, or allow more time.";
+    /// The connection ended before the answer was complete.
+    ConnectionLost = "connection_lost", "Try again. A one-time credential that was sent may have been consumed.";
+    /// The device code is no longer valid (RFC 8628 section 3.5).
+    DeviceCodeExpired = "expired_token", "Start the device flow again and finish the sign-in in time.";
+    /// The ID token's nonce is not the one sent (OpenID Connect Core section 3.1.3.7).
+    NonceMismatch = "nonce_mismatch", "Do not use the tokens: the answer does not belong to this sign-in. Sign in again.";
+    /// A nonce was given but no ID token came to hold it against.
+    MissingIdToken = "missing_id_token", "Ask for the scope openid, or leave the nonce out.";
+    /// The ID token cannot be read.
+    MalformedIdToken = "malformed_id_token", "Do not use the tokens, and report the answer to the server's operator.";
+    /// A signer outside this library failed.
+    SigningFailed = "signing_failed", "Check that the private key is present, and that this user may use it.";
+    /// A fault in this library.
+    Internal = "internal_error", "This is a defect in TokenKit: please report it.";
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.oauth {
+            Some(oauth) => {
+                write!(f, "{} answered {}", self.endpoint, oauth.error)?;
+                if let Some(description) = &oauth.description {
+                    write!(f, ": {description}")?;
+                }
+                write!(f, " (HTTP {})", self.reply.status)
+            }
+            None => write!(f, "{} answered HTTP {}: {}", self.endpoint, self.reply.status, self.message),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.endpoint, self.message)
+    }
+}
+
+impl Error {
+    pub(crate) fn invalid(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::InvalidInput { code, message: message.into() }
+    }
+
+    /// Who is at fault.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::InvalidInput { .. } => Category::InvalidInput,
+            Self::Server(_) => Category::Server,
+            Self::Transport(_) => Category::Transport,
+            Self::Token { .. } => Category::Token,
+            Self::Internal { .. } => Category::Internal,
+        }
+    }
+
+    /// The OAuth error code when the server gave one (`invalid_client`), else this library's own.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.oauth().map_or_else(|| self.error_code().as_str(), |oauth| &oauth.error)
+    }
+
+    /// This library's own code: [`ErrorCode::OAuth`] for every OAuth error.
+    #[must_use]
+    pub fn error_code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidInput { code, .. } | Self::Token { code, .. } | Self::Internal { code, .. } => *code,
+            Self::Server(error) => error.code,
+            Self::Transport(error) => error.code,
+        }
+    }
+
+    /// The OAuth error the server gave, if any.
+    #[must_use]
+    pub fn oauth(&self) -> Option<&OAuthError> {
+        match self {
+            Self::Server(error) => error.oauth.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The answer of the server, if there was one.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Server(error) => Some(&error.reply),
+            _ => None,
+        }
+    }
+
+    /// The endpoint it happened at, without user information, query and fragment.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => Some(&error.endpoint),
+            Self::Transport(error) => Some(&error.endpoint),
+            Self::Token { endpoint, .. } => Some(endpoint),
+            Self::InvalidInput { .. } | Self::Internal { .. } => None,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Server(error) => error.retryable,
+            Self::Transport(error) => error.retryable,
+            _ => false,
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.oauth().map(|oauth| oauth.error.as_str()) {
+            Some("invalid_client") => {
+                "Check the client id, its secret or key, and that the server has this way of client authentication enabled for it."
+            }
+            Some("invalid_grant") => {
+                "The code, refresh token, password or assertion is wrong, expired or already used, or belongs to another client or redirect URI. Get a new one."
+            }
+            Some("unauthorized_client") => "Enable this grant for the client at the server.",
+            Some("invalid_scope") => "Ask for scopes that the server has registered for this client.",
+            Some("unsupported_grant_type") => "The server does not offer this grant at this endpoint.",
+            Some("invalid_request") => "Check the parameters against the error description.",
+            Some("access_denied") => {
+                "The user or a policy of the server declined. Ask again, or ask for less."
+            }
+            Some("authorization_pending") => {
+                "The user has not finished signing in. Ask again after the interval."
+            }
+            Some("slow_down") => "Wait 5 seconds longer between two requests.",
+            Some("expired_token") => ErrorCode::DeviceCodeExpired.advice(),
+            _ => self.error_code().advice(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_in_one_form() {
+        let mut seen = HashSet::new();
+        for code in ErrorCode::ALL {
+            let text = code.as_str();
+            assert!(seen.insert(text), "{text} stands twice");
+            assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{text}");
+            assert!(code.advice().ends_with('.'), "{text} gives no advice");
+        }
+    }
+
+    #[test]
+    fn a_server_error_reads_as_one_sentence() {
+        let error = Error::Server(Box::new(ServerError {
+            code: ErrorCode::OAuth,
+            message: String::new(),
+            endpoint: "https://as.example/token".into(),
+            oauth: Some(OAuthError {
+                error: "invalid_client".into(),
+                description: Some("unknown client".into()),
+                uri: None,
+            }),
+            reply: Reply { status: 401, ..Reply::default() },
+            retryable: false,
+        }));
+        assert_eq!(
+            error.to_string(),
+            "https://as.example/token answered invalid_client: unknown client (HTTP 401)"
+        );
+        assert_eq!(error.code(), "invalid_client");
+        assert_eq!(error.category(), Category::Server);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a caller can watch while a request runs.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Something that happened. Holds no secret: names are kept, values that are not known to be public are
+/// masked where the event is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A request is about to be sent.
+    Sending {
+        /// `GET` or `POST`.
+        method: &'static str,
+        /// The address, without user information, query and fragment.
+        url: String,
+        /// Header names and masked values.
+        headers: Vec<(String, String)>,
+        /// Form field names and masked values.
+        form: Vec<(String, String)>,
+    },
+    /// An answer came.
+    Received {
+        /// The address it came from.
+        url: String,
+        /// HTTP status code.
+        status: u16,
+        /// Protocol version, such as `HTTP/2.0`.
+        version: String,
+        /// Size of the body in bytes.
+        bytes: usize,
+        /// Time since the request was sent.
+        elapsed: Duration,
+    },
+    /// The request failed in a way that allows another attempt.
+    Retrying {
+        /// Why.
+        reason: String,
+        /// Time until the next attempt.
+        delay: Duration,
+    },
+    /// The user has not finished the device flow (RFC 8628 section 3.5).
+    Pending {
+        /// Time until the next poll.
+        interval: Duration,
+        /// Time until the device code expires.
+        remaining: Duration,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sending { method, url, headers, form } => {
+                write!(f, "{method} {url}")?;
+                for (name, value) in headers {
+                    write!(f, "\n  {name}: {value}")?;
+                }
+                for (name, value) in form {
+                    write!(f, "\n  {name}={value}")?;
+                }
+                Ok(())
+            }
+            Self::Received { url, status, version, bytes, elapsed } => {
+                write!(f, "{version} {status} from {url}: {bytes} bytes in {} ms", elapsed.as_millis())
+            }
+            Self::Retrying { reason, delay } => {
+                write!(f, "Trying again in {:.1} s: {reason}", delay.as_secs_f64())
+            }
+            Self::Pending { interval, remaining } => write!(
+                f,
+                "Waiting for the sign-in: next question in {} s, the code expires in {} s",
+                interval.as_secs(),
+                remaining.as_secs()
+            ),
+        }
+    }
+}
+
+/// Receives [`Event`]s, on whichever thread the work runs. `()` ignores them.
+pub trait Observer: Send + Sync {
+    /// Called for each event; must return quickly.
+    fn event(&self, event: Event);
+}
+
+impl Observer for () {
+    fn event(&self, _: Event) {}
+}

@@ -1,0 +1,203 @@
+//! HTTP messages as plain values, so that building and reading them needs no network.
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// Names whose values may be shown in events. All others are masked.
+const PUBLIC_NAMES: &[&str] = &[
+    "accept",
+    "actor_token_type",
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "content-type",
+    "grant_type",
+    "origin",
+    "redirect_uri",
+    "referer",
+    "requested_token_type",
+    "resource",
+    "scope",
+    "subject_token_type",
+    "user-agent",
+];
+
+/// Shorter values are not searched for: they would mask ordinary words of an error text.
+const SHORTEST_MASKED: usize = 4;
+
+/// The request methods used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read, as of metadata and keys.
+    Get,
+    /// Send a form.
+    Post,
+}
+
+impl Method {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// A header or a form field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value, before any encoding.
+    pub value: Secret,
+}
+
+impl Field {
+    /// A field from its name and value.
+    pub fn new(name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+
+    fn is_public(&self) -> bool {
+        PUBLIC_NAMES.iter().any(|name| self.name.eq_ignore_ascii_case(name))
+    }
+
+    fn masked(&self) -> (String, String) {
+        let shown = if self.is_public() { self.value.expose_str() } else { None };
+        (self.name.clone(), shown.unwrap_or("***").to_owned())
+    }
+}
+
+/// A request that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// GET or POST.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Headers in order.
+    pub headers: Vec<Field>,
+    /// Form fields in order; the body of a POST.
+    pub form: Vec<Field>,
+}
+
+impl HttpRequest {
+    /// The form as `application/x-www-form-urlencoded` text.
+    #[must_use]
+    pub fn body(&self) -> Secret {
+        // A grown buffer would leave unwiped copies behind: reserve for the worst case, three for one.
+        let size =
+            self.form.iter().map(|field| 3 * (field.name.len() + field.value.expose().len()) + 2).sum();
+        let mut body = String::with_capacity(size);
+        for field in &self.form {
+            if !body.is_empty() {
+                body.push('&');
+            }
+            body.extend(form_urlencoded::byte_serialize(field.name.as_bytes()));
+            body.push('=');
+            body.extend(form_urlencoded::byte_serialize(field.value.expose()));
+        }
+        Secret::from(body)
+    }
+
+    /// Names and values of the headers, masked.
+    #[must_use]
+    pub fn masked_headers(&self) -> Vec<(String, String)> {
+        self.headers.iter().map(Field::masked).collect()
+    }
+
+    /// Names and values of the form, masked.
+    #[must_use]
+    pub fn masked_form(&self) -> Vec<(String, String)> {
+        self.form.iter().map(Field::masked).collect()
+    }
+
+    /// `text` with every value that this request keeps secret masked, as such, as JSON and as form data:
+    /// a server may echo what it was sent.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for field in self.headers.iter().chain(&self.form).filter(|field| !field.is_public()) {
+            let Some(value) = field.value.expose_str().filter(|value| value.len() >= SHORTEST_MASKED) else {
+                continue;
+            };
+            let as_json = Zeroizing::new(serde_json::Value::from(value).to_string());
+            let as_form: Zeroizing<String> =
+                Zeroizing::new(form_urlencoded::byte_serialize(value.as_bytes()).collect());
+            for form in [value, as_json.trim_matches('"'), as_form.as_str()] {
+                if text.contains(form) {
+                    text = text.replace(form, "***");
+                }
+            }
+        }
+        text
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct HttpResponse {
+    /// HTTP status code.
+    pub status: u16,
+    /// Headers in the order received, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Secret,
+}
+
+/// `url` fit to be shown: without user information, query and fragment.
+#[must_use]
+pub(crate) fn display_url(url: &Url) -> String {
+    let mut shown = url.clone();
+    // Both fail only for URLs that cannot hold a user name, where there is nothing to remove.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(form: Vec<Field>) -> HttpRequest {
+        let url = Url::parse("https://user:pw@as.example/token?sig=abc#x").unwrap();
+        HttpRequest { method: Method::Post, url, headers: vec![], form }
+    }
+
+    #[test]
+    fn form_encoding_follows_rfc_6749_appendix_b() {
+        let request = request(vec![Field::new("scope", " %&+£€")]);
+        assert_eq!(request.body().expose_str(), Some("scope=+%25%26%2B%C2%A3%E2%82%AC"));
+    }
+
+    #[test]
+    fn only_public_names_show_their_values() {
+        let masked = request(vec![
+            Field::new("client_id", "app"),
+            Field::new("code", "abcdef"),
+            Field::new("invented", "value"),
+        ])
+        .masked_form();
+        let masked: Vec<_> = masked.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(masked, ["client_id=app", "code=***", "invented=***"]);
+    }
+
+    #[test]
+    fn echoed_secrets_are_masked_in_every_encoding() {
+        let request =
+            request(vec![Field::new("client_secret", "p\"q&r s"), Field::new("client_id", "client")]);
+        let text = r#"{"plain": p"q&r s, "json": "p\"q&r s", "form": "p%22q%26r+s", "id": "client"}"#;
+        assert_eq!(request.redact(text), r#"{"plain": ***, "json": "***", "form": "***", "id": "client"}"#);
+    }
+
+    #[test]
+    fn a_shown_url_has_no_credentials() {
+        assert_eq!(display_url(&request(vec![]).url), "https://as.example/token");
+    }
+}
