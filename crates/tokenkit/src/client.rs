@@ -1,17 +1,24 @@
 //! The client: build, send, parse.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::client_auth::Attempt;
 use crate::device::DevicePolling;
+use crate::discovery::{Metadata, MetadataLocation};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Event, Observer};
-use crate::http::{Http, HttpConfig, Replay};
-use crate::message::HttpRequest;
+use crate::http::{Http, HttpConfig, Replay, freshness};
+use crate::jwt::JwkSet;
+use crate::keys::KeyCache;
+use crate::message::{HttpRequest, HttpResponse};
+use crate::reply;
 use crate::token::{TokenRequest, TokenResponse, endpoint_url};
 
-/// Talks to token endpoints and keeps the connections. Cheap to share by reference; one for a process is
+/// Talks to authorization servers and keeps the connections and their signature keys. Cheap to share by reference; one for a process is
 /// enough. Dropping a returned future ends its request at once.
 ///
 /// ```no_run
@@ -31,6 +38,7 @@ use crate::token::{TokenRequest, TokenResponse, endpoint_url};
 #[derive(Debug, Default)]
 pub struct Client {
     http: Http,
+    keys: KeyCache,
 }
 
 impl Client {
@@ -80,6 +88,65 @@ impl Client {
             observer.event(Event::Pending { interval, remaining });
             tokio::time::sleep(interval).await;
         }
+    }
+
+    /// Fetches the metadata of an authorization server and checks that it is the issuer's own.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`ErrorCode::IssuerMismatch`] when it is of another issuer.
+    pub async fn metadata(
+        &self,
+        location: &MetadataLocation,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<Metadata, Error> {
+        let mut last = None;
+        for url in &location.urls {
+            let read = |sent: &HttpRequest, response| location.read(sent, &response);
+            match self.get(url, config, observer, read).await {
+                // The other well-known path may be the one that the server has.
+                Err(error) if error.reply().is_some_and(|reply| reply.status == 404) => last = Some(error),
+                result => return result,
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::invalid(ErrorCode::InvalidEndpoint, "There is no address to ask.")))
+    }
+
+    /// The signature keys at `jwks_uri`. They are kept as long as the server's caching headers allow, and fetched
+    /// once more, though not too often, when no key has the name `key_id`.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`ErrorCode::InvalidJwks`] when the answer is no JWK Set.
+    pub async fn keys(
+        &self,
+        jwks_uri: &str,
+        key_id: Option<&str>,
+        config: &HttpConfig,
+        allow_insecure_http: bool,
+        observer: &dyn Observer,
+    ) -> Result<Arc<JwkSet>, Error> {
+        let url = endpoint_url(jwks_uri, allow_insecure_http)?;
+        let read = |sent: &HttpRequest, response: HttpResponse| {
+            reply::success(sent, &response)?;
+            match JwkSet::from_json(response.body.expose()) {
+                Ok(keys) => Ok((keys, freshness(sent, &response))),
+                Err(error) => {
+                    Err(reply::unusable(sent, &response, ErrorCode::InvalidJwks, &error.to_string()))
+                }
+            }
+        };
+        self.keys.get(url.as_str(), key_id, || self.get(&url, config, observer, read)).await
+    }
+
+    async fn get<T>(
+        &self,
+        url: &Url,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+        read: impl Fn(&HttpRequest, HttpResponse) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let build = || async { Ok(HttpRequest::get(url.clone())) };
+        self.http.send(config, url, Replay::Allowed, observer, build, read).await
     }
 }
 

@@ -63,7 +63,7 @@ pub struct AssertionOptions {
 
 impl Default for AssertionOptions {
     fn default() -> Self {
-        Self { algorithm: None, audience: None, lifetime: Duration::from_secs(300) }
+        Self { algorithm: None, audience: None, lifetime: Duration::from_mins(5) }
     }
 }
 
@@ -89,6 +89,8 @@ impl Attempt {
 pub(crate) struct Credentials {
     pub(crate) headers: Vec<Field>,
     pub(crate) form: Vec<Field>,
+    /// What an answer must not show, beside the values of the fields.
+    pub(crate) hidden: Vec<Secret>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +141,7 @@ impl ClientAuthentication {
                 let mut value = String::with_capacity(10 + pair.len() * 4 / 3);
                 value.push_str("Basic ");
                 STANDARD.encode_string(pair.as_bytes(), &mut value);
+                credentials.hidden = vec![secret.clone(), Secret::from(&value["Basic ".len()..])];
                 credentials.headers.push(Field::new("Authorization", value));
             }
             Self::SecretPost { secret } => {
@@ -147,6 +150,7 @@ impl ClientAuthentication {
             }
             Self::SecretJwt { secret, options } => {
                 let key = SigningKey::from_shared_secret(not_empty(secret)?.clone());
+                credentials.hidden = vec![secret.clone()];
                 let id = named("client_secret_jwt")?;
                 credentials.form.extend(assertion(id, endpoint, &key, options, attempt)?);
             }

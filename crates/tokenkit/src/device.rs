@@ -42,3 +42,82 @@ impl DevicePolling {
         Ok(self.interval)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::error::{OAuthError, Reply, ServerError, TransportError};
+
+    fn oauth(code: &str) -> Error {
+        Error::Server(Box::new(ServerError {
+            code: ErrorCode::OAuth,
+            message: String::new(),
+            endpoint: "https://as.example/token".into(),
+            oauth: Some(OAuthError { error: code.into(), description: None, uri: None }),
+            reply: Reply { status: 400, ..Reply::default() },
+            retryable: false,
+        }))
+    }
+
+    fn transport(code: ErrorCode) -> Error {
+        Error::Transport(Box::new(TransportError {
+            code,
+            message: String::new(),
+            endpoint: "https://as.example/token".into(),
+            retryable: true,
+        }))
+    }
+
+    fn polling() -> DevicePolling {
+        DevicePolling { interval: Duration::from_secs(5), expires_in: Duration::from_mins(10) }
+    }
+
+    #[rstest]
+    #[case::pending(oauth("authorization_pending"), 5, 5)]
+    #[case::slow_down(oauth("slow_down"), 10, 15)]
+    #[case::timed_out(transport(ErrorCode::Timeout), 10, 20)]
+    #[case::lost(transport(ErrorCode::ConnectionLost), 10, 20)]
+    fn the_pause_follows_rfc_8628(#[case] error: Error, #[case] first: u64, #[case] second: u64) {
+        let mut polling = polling();
+        let again = match &error {
+            Error::Transport(_) => transport(error.error_code()),
+            _ => oauth(error.code()),
+        };
+        assert_eq!(polling.next_pause(error, Duration::ZERO).unwrap(), Duration::from_secs(first));
+        assert_eq!(polling.next_pause(again, Duration::ZERO).unwrap(), Duration::from_secs(second));
+    }
+
+    #[test]
+    fn a_longer_interval_stays() {
+        let mut polling = polling();
+        polling.next_pause(oauth("slow_down"), Duration::ZERO).unwrap();
+        let pause = polling.next_pause(oauth("authorization_pending"), Duration::ZERO).unwrap();
+        assert_eq!(pause, Duration::from_secs(10));
+    }
+
+    #[rstest]
+    #[case(oauth("access_denied"))]
+    #[case(oauth("expired_token"))]
+    #[case(oauth("invalid_client"))]
+    #[case(transport(ErrorCode::TlsFailed))]
+    #[case(Error::invalid(ErrorCode::InvalidArgument, "no"))]
+    fn other_failures_end_the_flow_as_they_are(#[case] error: Error) {
+        let expected = error.code().to_owned();
+        assert_eq!(polling().next_pause(error, Duration::ZERO).unwrap_err().code(), expected);
+    }
+
+    #[rstest]
+    #[case::in_time(594, true)]
+    #[case::too_late(595, false)]
+    #[case::long_ago(u64::MAX, false)]
+    fn nothing_is_asked_after_the_code_expired(#[case] elapsed: u64, #[case] goes_on: bool) {
+        let result = polling().next_pause(oauth("authorization_pending"), Duration::from_secs(elapsed));
+        assert_eq!(result.is_ok(), goes_on);
+        if let Err(error) = result {
+            assert_eq!(error.code(), "expired_token");
+            assert_eq!(error.endpoint(), Some("https://as.example/token"));
+        }
+    }
+}

@@ -166,6 +166,10 @@ error_codes! {
     NotJsonObject = "not_json_object", "Check that the address is that of a token endpoint.";
     /// The answer is an object without a token.
     MissingAccessToken = "missing_access_token", "Check that the address is that of a token endpoint, and that the grant yields an access token.";
+    /// The metadata is of another issuer (RFC 8414 section 3.3).
+    IssuerMismatch = "issuer_mismatch", "Ask the issuer by the exact address that its tokens name, and do not trust this answer.";
+    /// The answer is no JWK Set (RFC 7517 section 5).
+    InvalidJwks = "invalid_jwks", "Check that the address is that of the issuer's keys (jwks_uri).";
     /// The answer is larger than allowed.
     ResponseTooLarge = "response_too_large", "Check that the address is that of the endpoint.";
     /// The host name has no address.

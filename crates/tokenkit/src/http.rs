@@ -4,11 +4,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::mem::discriminant;
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
+use http_cache_semantics::CachePolicy;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -27,6 +29,12 @@ const MAX_POOLS: usize = 16;
 /// Idle connections are closed after this time, before most servers would do so and a request could be
 /// lost to the race.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// However a server forbids caching, the keys for one batch of tokens are not fetched for each of them.
+const MIN_FRESH: Duration = Duration::from_mins(1);
+
+/// However long a server allows caching, a withdrawn key is noticed within a day.
+const MAX_FRESH: Duration = Duration::from_hours(24);
 
 const USER_AGENT: &str = concat!("tokenkit/", env!("CARGO_PKG_VERSION"));
 
@@ -50,7 +58,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(15),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             proxy: Proxy::System,
             certificate_authority: None,
             max_retries: 3,
@@ -241,21 +249,15 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
         .connect_timeout(key.connect_timeout)
         .pool_idle_timeout(IDLE);
     if let Some(data) = &key.certificate_authority {
-        let unusable = |what: &str| {
-            Error::invalid(
-                ErrorCode::InvalidCertificateAuthority,
-                format!("The certificate authority file {what}."),
-            )
-        };
         let certificates = if data.windows(11).any(|window| window == b"-----BEGIN ") {
             reqwest::Certificate::from_pem_bundle(data)
         } else {
             reqwest::Certificate::from_der(data).map(|certificate| vec![certificate])
         };
         let certificates =
-            certificates.map_err(|error| unusable(&format!("is damaged: {}", causes(&error))))?;
+            certificates.map_err(|error| unusable_authority(&format!("is damaged: {}", causes(&error))))?;
         if certificates.is_empty() {
-            return Err(unusable("holds no certificate"));
+            return Err(unusable_authority("holds no certificate"));
         }
         builder = builder.tls_certs_merge(certificates);
     }
@@ -289,9 +291,17 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
         }
     };
     builder.build().map_err(|error| {
+        // Certificates are looked into only here.
+        if matches!(find(&error), Some(rustls::Error::InvalidCertificate(_))) {
+            return unusable_authority("holds no readable certificate");
+        }
         let message = format!("The HTTP client cannot be set up: {}.", causes(&error));
         Error::Internal { code: ErrorCode::Internal, message }
     })
+}
+
+fn unusable_authority(what: &str) -> Error {
+    Error::invalid(ErrorCode::InvalidCertificateAuthority, format!("The certificate authority file {what}."))
 }
 
 /// Reads a proxy address. The errors do not quote it: it may hold a password.
@@ -299,7 +309,8 @@ fn proxy_url(text: &Secret) -> Result<Url, Error> {
     let url = text.expose_str().and_then(|text| match Url::parse(text) {
         Ok(url) if url.has_host() => Some(url),
         // `proxy.example:3128` without a scheme is common in environments.
-        _ => Url::parse(&format!("http://{text}")).ok(),
+        _ if !text.contains("://") => Url::parse(&format!("http://{text}")).ok(),
+        _ => None,
     });
     url.filter(|url| matches!(url.scheme(), "http" | "https"))
         .ok_or_else(|| Error::invalid(ErrorCode::InvalidProxy, "The proxy address is no http or https URL."))
@@ -318,6 +329,7 @@ async fn exchange(
     observer: &dyn Observer,
 ) -> Result<HttpResponse, Error> {
     let endpoint = display_url(&request.url);
+    let headers = headers(request)?;
     observer.event(Event::Sending {
         method: request.method.as_str(),
         url: endpoint.clone(),
@@ -331,7 +343,7 @@ async fn exchange(
             client.post(request.url.clone()).body(reqwest::Body::from(wiped_after_use(request.body())))
         }
     };
-    sending = sending.headers(headers(request)?);
+    sending = sending.headers(headers);
     let failed = |error: reqwest::Error| transport_error(&error.without_url(), &endpoint);
 
     let mut response = sending.send().await.map_err(failed)?;
@@ -419,7 +431,7 @@ fn transport_error(error: &reqwest::Error, endpoint: &str) -> Error {
     let causes = causes(error);
     let (code, message, retryable) = if let Some(tls) = find::<rustls::Error>(error) {
         (ErrorCode::TlsFailed, format!("no secure connection: {tls}"), false)
-    } else if causes.contains("tunnel error") {
+    } else if causes.contains("tunnel error") && !causes.contains("failed to create underlying connection") {
         (ErrorCode::ProxyFailed, format!("the proxy made no tunnel: {causes}"), false)
     } else if error.is_dns() {
         (ErrorCode::DnsFailed, format!("the host name was not resolved: {causes}"), true)
@@ -461,6 +473,19 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     None
 }
 
+/// How long an answer to a GET may be used again (RFC 9111 section 4.2): as its headers say, but within
+/// [`MIN_FRESH`] and [`MAX_FRESH`].
+pub(crate) fn freshness(request: &HttpRequest, response: &HttpResponse) -> Duration {
+    let mut asked = http::Request::get(request.url.as_str());
+    asked = asked.header("accept", "application/json");
+    let mut answered = http::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        answered = answered.header(name, value);
+    }
+    let (Ok(asked), Ok(answered)) = (asked.body(()), answered.body(())) else { return MIN_FRESH };
+    CachePolicy::new(&asked, &answered).time_to_live(SystemTime::now()).clamp(MIN_FRESH, MAX_FRESH)
+}
+
 fn may_repeat(error: &Error, replay: Replay) -> bool {
     let never_carried = matches!(error.error_code(), ErrorCode::DnsFailed | ErrorCode::ConnectFailed);
     // A rate limit is applied before the request is worked on.
@@ -480,6 +505,7 @@ fn retry_after(error: &Error) -> Option<Duration> {
     let (_, value) = reply.headers.iter().find(|(name, _)| name == "retry-after")?;
     match value.trim().parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
         Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }

@@ -25,19 +25,24 @@
 mod client;
 mod client_auth;
 mod device;
+mod discovery;
 mod error;
 mod event;
 mod grant;
 mod http;
 pub mod jwt;
+mod keys;
 mod message;
 mod pkce;
+mod reply;
 mod secret;
+mod spelling;
 mod token;
 
 pub use client::Client;
 pub use client_auth::{AssertionOptions, Attempt, ClientAuthentication, JWT_BEARER_ASSERTION};
 pub use device::DevicePolling;
+pub use discovery::{Metadata, MetadataLocation};
 pub use error::{Category, Error, ErrorCode, OAuthError, Reply, ServerError, TransportError};
 pub use event::{Event, Observer};
 pub use grant::Grant;

@@ -1,9 +1,11 @@
 //! HTTP messages as plain values, so that building and reading them needs no network.
 
+use std::cmp::Reverse;
+
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::secret::Secret;
+use crate::spelling;
 
 /// Names whose values may be shown in events. All others are masked.
 const PUBLIC_NAMES: &[&str] = &[
@@ -83,9 +85,18 @@ pub struct HttpRequest {
     pub headers: Vec<Field>,
     /// Form fields in order; the body of a POST.
     pub form: Vec<Field>,
+    /// Secrets behind the fields, such as the one in an encoded header: never shown, not sent as such.
+    pub hidden: Vec<Secret>,
 }
 
 impl HttpRequest {
+    /// A request for a JSON document.
+    #[must_use]
+    pub fn get(url: Url) -> Self {
+        let headers = vec![Field::new("Accept", "application/json")];
+        Self { method: Method::Get, url, headers, form: vec![], hidden: vec![] }
+    }
+
     /// The form as `application/x-www-form-urlencoded` text.
     #[must_use]
     pub fn body(&self) -> Secret {
@@ -116,25 +127,28 @@ impl HttpRequest {
         self.form.iter().map(Field::masked).collect()
     }
 
-    /// `text` with every value that this request keeps secret masked, as such, as JSON and as form data:
-    /// a server may echo what it was sent.
+    /// `text` with every value that this request keeps secret masked, as such or escaped as in JSON, forms
+    /// and HTML: a server may echo what it was sent.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for field in self.headers.iter().chain(&self.form).filter(|field| !field.is_public()) {
-            let Some(value) = field.value.expose_str().filter(|value| value.len() >= SHORTEST_MASKED) else {
-                continue;
-            };
-            let as_json = Zeroizing::new(serde_json::Value::from(value).to_string());
-            let as_form: Zeroizing<String> =
-                Zeroizing::new(form_urlencoded::byte_serialize(value.as_bytes()).collect());
-            for form in [value, as_json.trim_matches('"'), as_form.as_str()] {
-                if text.contains(form) {
-                    text = text.replace(form, "***");
-                }
+        let fields = self.headers.iter().chain(&self.form).filter(|field| !field.is_public());
+        let secrets = fields.map(|field| &field.value).chain(&self.hidden).filter_map(Secret::expose_str);
+        let mut secrets: Vec<_> = secrets.filter(|secret| secret.len() >= SHORTEST_MASKED).collect();
+        // One may be a part of another.
+        secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
+
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            if let Some(after) = secrets.iter().find_map(|secret| spelling::strip(rest, secret)) {
+                shown.push_str("***");
+                rest = after;
+            } else {
+                shown.push(next);
+                rest = &rest[next.len_utf8()..];
             }
         }
-        text
+        shown
     }
 }
 
@@ -167,7 +181,7 @@ mod tests {
 
     fn request(form: Vec<Field>) -> HttpRequest {
         let url = Url::parse("https://user:pw@as.example/token?sig=abc#x").unwrap();
-        HttpRequest { method: Method::Post, url, headers: vec![], form }
+        HttpRequest { method: Method::Post, url, headers: vec![], form, hidden: vec![] }
     }
 
     #[test]

@@ -61,3 +61,46 @@ impl PkceChallenge {
         Ok(Self { code_verifier, code_challenge })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_that_of_rfc_7636() {
+        let rows: Vec<Value> =
+            serde_json::from_str(include_str!("../../../tests/vectors/pkce.json")).unwrap();
+        for row in rows {
+            let pkce = PkceChallenge::from_verifier(row["code_verifier"].as_str().unwrap().into()).unwrap();
+            assert_eq!(pkce.code_challenge, row["code_challenge"]);
+        }
+    }
+
+    #[test]
+    fn generated_verifiers_are_long_valid_and_different() {
+        let (one, two) = (PkceChallenge::generate().unwrap(), PkceChallenge::generate().unwrap());
+        assert_eq!(one.code_verifier.expose().len(), 43);
+        assert!(!one.code_verifier.matches(&two.code_verifier));
+        let again = PkceChallenge::from_verifier(one.code_verifier).unwrap();
+        assert_eq!(again.code_challenge, one.code_challenge);
+    }
+
+    #[rstest]
+    #[case::shortest(&"a".repeat(43), true)]
+    #[case::longest(&"~".repeat(128), true)]
+    #[case::too_short(&"a".repeat(42), false)]
+    #[case::too_long(&"a".repeat(129), false)]
+    #[case::reserved_character(&format!("{}+", "a".repeat(43)), false)]
+    #[case::not_ascii(&"ä".repeat(43), false)]
+    fn verifiers_have_43_to_128_unreserved_characters(#[case] verifier: &str, #[case] valid: bool) {
+        let result = PkceChallenge::from_verifier(Secret::from(verifier));
+        assert_eq!(result.is_ok(), valid);
+        if let Err(error) = result {
+            assert_eq!(error.error_code(), ErrorCode::InvalidArgument);
+            assert!(!error.to_string().contains(verifier));
+        }
+    }
+}

@@ -4,21 +4,21 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use url::{Host, Url};
-use zeroize::Zeroize as _;
 
 use crate::client_auth::{Attempt, ClientAuthentication};
-use crate::error::{Error, ErrorCode, OAuthError, Reply, ServerError};
+use crate::error::{Error, ErrorCode, OAuthError};
 use crate::grant::Grant;
 use crate::jwt;
 use crate::message::{Field, HttpRequest, HttpResponse, Method, display_url};
+use crate::reply::{http_error, is_retryable, json_object, server_error, shortened, unusable, wipe};
 use crate::secret::Secret;
-
-/// The longest part of an unusable answer that is quoted, in characters.
-const EXCERPT: usize = 200;
 
 /// Headers that belong to the connection; a caller's own would break the framing of the request.
 const CONNECTION_HEADERS: &[&str] =
     &["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
+
+/// Form fields that prove who the client is.
+const CREDENTIAL_PARAMETERS: &[&str] = &["client_assertion", "client_assertion_type", "client_secret"];
 
 /// One request to a token endpoint.
 #[derive(Debug, Clone)]
@@ -94,7 +94,8 @@ impl TokenRequest {
     pub fn build(&self, attempt: &Attempt) -> Result<HttpRequest, Error> {
         let url = endpoint_url(&self.endpoint, self.allow_insecure_http)?;
         let client_id = self.client_id.as_deref().filter(|id| !id.is_empty());
-        let credentials = self.authentication.credentials(client_id, &self.endpoint, attempt)?;
+        let credentials = self.authentication.credentials(client_id, self.endpoint.trim(), attempt)?;
+        let authenticates = !matches!(self.authentication, ClientAuthentication::None);
 
         let mut form = vec![Field::new("grant_type", self.grant.grant_type())];
         form.extend(self.grant.fields()?.into_iter().map(|(name, value)| Field::new(name, value)));
@@ -108,9 +109,13 @@ impl TokenRequest {
         for parameter in &self.parameters {
             // RFC 6749 section 3.2: a parameter must not be included more than once. `resource` may
             // (RFC 8707 section 2), and so may `audience` (RFC 8693 section 2.1).
-            let repeatable = matches!(parameter.name.as_str(), "resource" | "audience");
-            if !repeatable && form.iter().any(|field| field.name == parameter.name) {
-                return Err(invalid(format!("The parameter '{}' would be sent twice.", parameter.name)));
+            let name = parameter.name.as_str();
+            if authenticates && CREDENTIAL_PARAMETERS.contains(&name) {
+                return Err(two_credentials(&format!("The parameter '{name}'")));
+            }
+            let repeatable = matches!(name, "resource" | "audience");
+            if !repeatable && form.iter().any(|field| field.name == name) {
+                return Err(invalid(format!("The parameter '{name}' would be sent twice.")));
             }
             form.push(parameter.clone());
         }
@@ -119,7 +124,6 @@ impl TokenRequest {
             Field::new("Accept", "application/json"),
             Field::new("Content-Type", "application/x-www-form-urlencoded"),
         ];
-        let authenticates = !credentials.headers.is_empty();
         headers.extend(credentials.headers);
         for header in &self.headers {
             let name = header.name.to_ascii_lowercase();
@@ -130,14 +134,12 @@ impl TokenRequest {
                 )));
             }
             if name == "authorization" && authenticates {
-                return Err(invalid(
-                    "A header Authorization beside client_secret_basic would send two credentials (RFC 6749 section 2.3).",
-                ));
+                return Err(two_credentials("A header Authorization"));
             }
             headers.retain(|own| !own.name.eq_ignore_ascii_case(&name));
             headers.push(header.clone());
         }
-        Ok(HttpRequest { method: Method::Post, url, headers, form })
+        Ok(HttpRequest { method: Method::Post, url, headers, form, hidden: credentials.hidden })
     }
 
     /// Reads the answer to `request`, received at `now`.
@@ -164,7 +166,8 @@ impl TokenRequest {
             Err(oauth_failure(request, &response, oauth))
         } else if success {
             let names: Vec<_> = object.keys().map(String::as_str).collect();
-            let what = format!("the JSON object has no access_token; its members are: {}", names.join(", "));
+            let names = shortened(&request.redact(&names.join(", ")));
+            let what = format!("the JSON object has no access_token; its members are: {names}");
             Err(unusable(request, &response, ErrorCode::MissingAccessToken, &what))
         } else {
             Err(http_error(request, &response, "the JSON object holds no OAuth error"))
@@ -261,6 +264,12 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::invalid(ErrorCode::InvalidArgument, message)
 }
 
+fn two_credentials(what: &str) -> Error {
+    invalid(format!(
+        "{what} beside the client authentication would send two credentials (RFC 6749 section 2.3)."
+    ))
+}
+
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
@@ -270,32 +279,6 @@ fn seconds(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => text.trim().parse().ok(),
         other => other.as_u64(),
-    }
-}
-
-fn json_object(response: &HttpResponse) -> Result<Map<String, Value>, (ErrorCode, String)> {
-    let body = response.body.expose();
-    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    if body.trim_ascii().is_empty() {
-        return Err((ErrorCode::NotJson, "the answer is empty".into()));
-    }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => {
-            let kind = match other {
-                Value::Array(_) => "an array",
-                Value::String(_) => "a text",
-                _ => "a bare value",
-            };
-            wipe(other);
-            Err((ErrorCode::NotJsonObject, format!("the answer is JSON, but {kind} and not an object")))
-        }
-        Err(error) => {
-            let header = response.headers.iter().find(|(name, _)| name == "content-type");
-            let kind = header.map_or("no content type", |(_, value)| value.as_str());
-            Err((ErrorCode::NotJson, format!("the answer is not JSON ({kind}): {error}")))
-        }
     }
 }
 
@@ -317,85 +300,5 @@ fn oauth_error(request: &HttpRequest, object: &Map<String, Value>) -> Option<OAu
 fn oauth_failure(request: &HttpRequest, response: &HttpResponse, oauth: OAuthError) -> Error {
     let retryable = is_retryable(response.status)
         || matches!(oauth.error.as_str(), "temporarily_unavailable" | "authorization_pending" | "slow_down");
-    server_error(request, response, ErrorCode::OAuth, String::new(), Some(oauth), retryable)
-}
-
-/// An answer whose status says error but which holds no OAuth error.
-fn http_error(request: &HttpRequest, response: &HttpResponse, what: &str) -> Error {
-    let location = response.headers.iter().find(|(name, _)| name == "location");
-    if let (300..400, Some((_, location))) = (response.status, location) {
-        let target =
-            request.url.join(location).map_or_else(|_| "another place".into(), |url| display_url(&url));
-        let message = format!("the server wants the request sent to {target}; redirects are not followed");
-        return server_error(request, response, ErrorCode::UnexpectedRedirect, message, None, false);
-    }
-    let message = with_excerpt(request, response, what);
-    server_error(request, response, ErrorCode::Http, message, None, is_retryable(response.status))
-}
-
-/// An answer whose status says success but which is no token response.
-fn unusable(request: &HttpRequest, response: &HttpResponse, code: ErrorCode, what: &str) -> Error {
-    let message =
-        if code == ErrorCode::NotJson { with_excerpt(request, response, what) } else { what.to_owned() };
-    server_error(request, response, code, message, None, false)
-}
-
-fn is_retryable(status: u16) -> bool {
-    status == 429 || (status >= 500 && !matches!(status, 501 | 505))
-}
-
-fn server_error(
-    request: &HttpRequest,
-    response: &HttpResponse,
-    code: ErrorCode,
-    message: String,
-    oauth: Option<OAuthError>,
-    retryable: bool,
-) -> Error {
-    // A success that cannot be used may still hold tokens, so its body stays behind; an OAuth error does not.
-    let shown = oauth.is_some() || !(200..300).contains(&response.status);
-    let body =
-        if shown { request.redact(&String::from_utf8_lossy(response.body.expose())) } else { String::new() };
-    Error::Server(Box::new(ServerError {
-        code,
-        message,
-        endpoint: display_url(&request.url),
-        oauth,
-        reply: Reply { status: response.status, headers: response.headers.clone(), body },
-        retryable,
-    }))
-}
-
-fn with_excerpt(request: &HttpRequest, response: &HttpResponse, what: &str) -> String {
-    match excerpt(&request.redact(&String::from_utf8_lossy(response.body.expose()))) {
-        excerpt if excerpt.is_empty() => what.to_owned(),
-        excerpt => format!("{what}; it begins: {excerpt}"),
-    }
-}
-
-/// The beginning of a text on one line. Words as long as tokens are masked.
-fn excerpt(text: &str) -> String {
-    let is_token_like = |word: &str| {
-        word.split(|c: char| !(c.is_ascii_alphanumeric() || "._~+/-=".contains(c))).any(|run| run.len() >= 24)
-    };
-    let words: Vec<_> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .map(|word| if is_token_like(word) { "***" } else { word })
-        .collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{} …", &line[..end]),
-        None => line,
-    }
-}
-
-/// Overwrites the texts of a parsed answer: they may be tokens.
-fn wipe(value: Value) {
-    match value {
-        Value::String(mut text) => text.zeroize(),
-        Value::Array(items) => items.into_iter().for_each(wipe),
-        Value::Object(members) => members.into_iter().for_each(|(_, member)| wipe(member)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+    server_error(request, response, ErrorCode::OAuth, "", Some(oauth), retryable)
 }

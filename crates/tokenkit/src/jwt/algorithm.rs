@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::hmac;
 use serde::{Serialize, Serializer};
 
 use super::key::KeyType;
@@ -87,6 +88,15 @@ impl Algorithm {
             Self::EdDSA => KeyType::Ed25519,
         }
     }
+
+    /// The MAC behind an HMAC algorithm.
+    pub(super) fn hmac(self) -> hmac::Algorithm {
+        match self {
+            Self::HS384 => hmac::HMAC_SHA384,
+            Self::HS512 => hmac::HMAC_SHA512,
+            _ => hmac::HMAC_SHA256,
+        }
+    }
 }
 
 impl fmt::Display for Algorithm {
@@ -113,5 +123,27 @@ impl FromStr for Algorithm {
 impl Serialize for Algorithm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_exactly() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(algorithm.as_str().parse::<Algorithm>().unwrap(), algorithm);
+            assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.to_string());
+            assert!(algorithm.key_type().algorithms().any(|own| own == algorithm));
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_an_algorithm() {
+        for name in ["", "none", "None", "rs256", " RS256", "ES256K", "Ed25519", "RSA-OAEP"] {
+            let error = name.parse::<Algorithm>().unwrap_err();
+            assert_eq!(error.error_code(), ErrorCode::InvalidArgument, "{name}");
+        }
     }
 }

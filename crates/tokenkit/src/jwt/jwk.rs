@@ -6,12 +6,15 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::{Deserialize, de};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::Algorithm;
 use super::key::{Curve, Material};
+use super::public_key::{self, PublicMaterial, VerifyingKey};
+use super::unique;
 use crate::error::{Error, ErrorCode};
 use crate::secret::Secret;
 
@@ -20,11 +23,15 @@ use crate::secret::Secret;
 struct Octets(Zeroizing<Vec<u8>>);
 
 impl<'de> Deserialize<'de> for Octets {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Read as any value first: an error about a wrong type would quote it.
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => Zeroizing::new(text),
+            _ => return Err(de::Error::custom("a member is not a text")),
+        };
         let bytes = URL_SAFE_NO_PAD
             .decode(text.as_bytes())
-            .map_err(|_| serde::de::Error::custom("a member is not base64url without padding"))?;
+            .map_err(|_| de::Error::custom("a member is not base64url without padding"))?;
         Ok(Self(Zeroizing::new(bytes)))
     }
 }
@@ -56,7 +63,6 @@ struct Common {
 
 /// Reads a private or symmetric JWK: the key and its `kid`.
 pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>), Error> {
-    let invalid = |message: String| Error::invalid(ErrorCode::InvalidKey, message);
     let common: Common =
         serde_json::from_slice(text).map_err(|error| invalid(format!("The JWK cannot be read: {error}")))?;
     let jwk: PrivateJwk = serde_json::from_slice(text)
@@ -90,9 +96,133 @@ pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>), Error> {
         PrivateJwk::Okp { crv, .. } => {
             return Err(invalid(format!("The curve '{crv}' of the JWK is not supported.")));
         }
+        PrivateJwk::Oct { k } if k.as_ref().is_empty() => {
+            return Err(invalid("The symmetric key of the JWK is empty."));
+        }
         PrivateJwk::Oct { k } => Material::Symmetric(Secret::from(k.as_ref())),
     };
     Ok((material, common.kid))
+}
+
+/// The public side of a JWK, or of a private one, whose further members are not read.
+#[derive(Deserialize)]
+struct PublicJwk {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    public_key_use: Option<String>,
+    key_ops: Option<Vec<String>>,
+    n: Option<Octets>,
+    e: Option<Octets>,
+    crv: Option<String>,
+    x: Option<Octets>,
+    y: Option<Octets>,
+    k: Option<Octets>,
+    x5c: Option<Vec<String>>,
+}
+
+/// Reads a JWK as a key that checks signatures.
+pub(super) fn parse_public(text: &[u8]) -> Result<VerifyingKey, Error> {
+    let object =
+        unique::object(text).map_err(|error| invalid(format!("The JWK cannot be read: {error}.")))?;
+    from_value(Value::Object(object))
+}
+
+fn from_value(jwk: Value) -> Result<VerifyingKey, Error> {
+    let jwk: PublicJwk =
+        serde_json::from_value(jwk).map_err(|error| invalid(format!("The JWK cannot be read: {error}.")))?;
+    // RFC 7517 sections 4.2 and 4.3.
+    if jwk.public_key_use.as_deref().is_some_and(|purpose| purpose != "sig") {
+        return Err(invalid("The JWK is not for signatures, by its member 'use'."));
+    }
+    if jwk
+        .key_ops
+        .as_ref()
+        .is_some_and(|operations| !operations.iter().any(|op| op == "verify" || op == "sign"))
+    {
+        return Err(invalid("The JWK is not for signatures, by its member 'key_ops'."));
+    }
+    let algorithm = match jwk.alg.as_deref() {
+        // The fully specified name of RFC 9864 for what RFC 8037 calls EdDSA.
+        Some("Ed25519") => Some(Algorithm::EdDSA),
+        Some(name) => Some(name.parse()?),
+        None => None,
+    };
+    let curve = jwk.crv.as_deref();
+    let material = match (jwk.kty.as_str(), jwk.n, jwk.e, jwk.x, jwk.y, jwk.k) {
+        ("RSA", Some(n), Some(e), ..) => PublicMaterial::Rsa {
+            n: public_key::without_leading_zeros(n.as_ref()),
+            e: public_key::without_leading_zeros(e.as_ref()),
+        },
+        ("EC", _, _, Some(x), Some(y), _) => {
+            let curve = curve.and_then(Curve::from_jwk_name);
+            let curve = curve.ok_or_else(|| invalid("The curve of the JWK is not supported."))?;
+            PublicMaterial::Ec(curve, [&[4], x.as_ref(), y.as_ref()].concat())
+        }
+        ("OKP", _, _, Some(x), ..) if curve == Some("Ed25519") => {
+            PublicMaterial::Ed25519(x.as_ref().to_vec())
+        }
+        ("oct", _, _, _, _, Some(k)) if !k.as_ref().is_empty() => {
+            PublicMaterial::Symmetric(Secret::from(k.as_ref()))
+        }
+        (kind @ ("RSA" | "EC" | "OKP"), ..) => match jwk.x5c.as_ref().and_then(|chain| chain.first()) {
+            // RFC 7517 section 4.7: standard base64, the key's own certificate first.
+            Some(first) => public_key::from_certificate(
+                &STANDARD.decode(first).map_err(|_| invalid("The member 'x5c' of the JWK is not base64."))?,
+            )?,
+            None => return Err(invalid(format!("The JWK of type {kind} lacks members of its public key."))),
+        },
+        (kind, ..) => return Err(invalid(format!("The key type '{kind}' of the JWK is not supported."))),
+    };
+    Ok(VerifyingKey { material, key_id: jwk.kid, algorithm })
+}
+
+/// A JWK Set (RFC 7517 section 5): the signature keys of an issuer.
+#[derive(Debug, Clone, Default)]
+pub struct JwkSet {
+    keys: Vec<VerifyingKey>,
+}
+
+impl JwkSet {
+    /// Reads a JWK Set, or a single JWK as a set of one. Keys of a set that are for another use or of an
+    /// unknown type are passed over, as RFC 7517 section 5 asks.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidKey`] when the text is neither.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        let mut object =
+            unique::object(text).map_err(|error| invalid(format!("The JWK Set cannot be read: {error}.")))?;
+        match object.remove("keys") {
+            Some(Value::Array(keys)) => {
+                Ok(Self { keys: keys.into_iter().filter_map(|key| from_value(key).ok()).collect() })
+            }
+            Some(_) => Err(invalid("The member 'keys' of the JWK Set is no array.")),
+            None => Ok(Self { keys: vec![from_value(Value::Object(object))?] }),
+        }
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &[VerifyingKey] {
+        &self.keys
+    }
+
+    /// Whether a key has this `kid`.
+    #[must_use]
+    pub fn contains(&self, key_id: &str) -> bool {
+        self.keys.iter().any(|key| key.key_id() == Some(key_id))
+    }
+}
+
+impl From<VerifyingKey> for JwkSet {
+    fn from(key: VerifyingKey) -> Self {
+        Self { keys: vec![key] }
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::invalid(ErrorCode::InvalidKey, message)
 }
 
 /// The SHA-256 thumbprint of a JWK in base64url (RFC 7638): the same for a key and its public half.
@@ -100,7 +230,6 @@ pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>), Error> {
 /// # Errors
 /// The text is no JWK, or lacks a member that the thumbprint is made of.
 pub fn thumbprint(jwk: &[u8]) -> Result<String, Error> {
-    let invalid = |message: String| Error::invalid(ErrorCode::InvalidKey, message);
     let members: BTreeMap<String, Value> =
         serde_json::from_slice(jwk).map_err(|error| invalid(format!("The JWK cannot be read: {error}")))?;
     let text = |name: &str| {
@@ -119,4 +248,107 @@ pub fn thumbprint(jwk: &[u8]) -> Result<String, Error> {
         required.iter().map(|name| Ok((*name, text(name)?))).collect::<Result<_, Error>>()?;
     let canonical = Zeroizing::new(super::json(&canonical)?);
     Ok(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &canonical)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::jwt::SigningKey;
+
+    fn rows(text: &str) -> Vec<Value> {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_private_keys_of_rfc_7517_load_and_keep_their_names() {
+        for row in rows(include_str!("../../../../tests/vectors/jwk.json")) {
+            let key = SigningKey::from_bytes(row["key"].to_string().as_bytes(), None).unwrap();
+            assert_eq!(key.key_id(), row["kid"].as_str());
+            assert_eq!(key.default_algorithm().as_str(), row["default_algorithm"]);
+        }
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_rfc_7638_and_rfc_8037() {
+        for row in rows(include_str!("../../../../tests/vectors/thumbprint.json")) {
+            assert_eq!(thumbprint(row["key"].to_string().as_bytes()).unwrap(), row["thumbprint"]);
+        }
+    }
+
+    #[test]
+    fn a_private_key_has_the_thumbprint_of_its_public_half() {
+        let public = ["crv", "e", "kty", "n", "x", "y"];
+        for row in rows(include_str!("../../../../tests/vectors/jws.json")) {
+            let mut key = row["key"].clone();
+            let whole = thumbprint(key.to_string().as_bytes()).unwrap();
+            if key["kty"] != "oct" {
+                key.as_object_mut().unwrap().retain(|name, _| public.contains(&name.as_str()));
+            }
+            assert_eq!(thumbprint(key.to_string().as_bytes()).unwrap(), whole);
+        }
+    }
+
+    #[rstest]
+    #[case::not_json("{", "cannot be read")]
+    #[case::empty("{}", "no member 'kty'")]
+    #[case::kty_is_no_text(r#"{"kty":1}"#, "no member 'kty'")]
+    #[case::unknown_kty(r#"{"kty":"AKP"}"#, "key type 'AKP'")]
+    #[case::no_modulus(r#"{"kty":"RSA","e":"AQAB"}"#, "no member 'n'")]
+    fn no_thumbprint_without_the_required_members(#[case] jwk: &str, #[case] message: &str) {
+        let error = thumbprint(jwk.as_bytes()).unwrap_err();
+        assert_eq!(error.error_code(), ErrorCode::InvalidKey);
+        assert!(error.to_string().contains(message), "{error}");
+    }
+
+    /// The EC key of RFC 7515 appendix A.3 with one member changed, or removed where the value is null.
+    fn changed(member: &str, value: Value) -> String {
+        let rows = rows(include_str!("../../../../tests/vectors/jws.json"));
+        let mut jwk = rows.into_iter().find(|row| row["algorithm"] == "ES256").unwrap()["key"].take();
+        let members = jwk.as_object_mut().unwrap();
+        if value.is_null() {
+            members.remove(member);
+        } else {
+            members.insert(member.to_owned(), value);
+        }
+        jwk.to_string()
+    }
+
+    #[rstest]
+    #[case::public_only("d", Value::Null)]
+    #[case::no_curve("crv", Value::Null)]
+    #[case::other_curve("crv", json!("P-384"))]
+    #[case::unsupported_curve("crv", json!("secp256k1"))]
+    #[case::unknown_type("kty", json!("AKP"))]
+    #[case::no_base64url("d", json!("jpsQnnGQmL+YBIffH1136cspYG6/0iY7X1fCE9+E9LI"))]
+    #[case::padded("d", json!("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI="))]
+    #[case::not_of_this_point("d", json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"))]
+    #[case::too_short("d", json!("jpsQ"))]
+    #[case::number("d", json!(7_150_315_012_345_678_u64))]
+    #[case::list("d", json!(["jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"]))]
+    fn unusable_keys_are_refused_without_being_quoted(#[case] member: &str, #[case] value: Value) {
+        let text = changed(member, value.clone());
+        let error = SigningKey::from_bytes(text.as_bytes(), None).unwrap_err();
+        assert_eq!(error.error_code(), ErrorCode::InvalidKey);
+        let message = error.to_string();
+        for secret in ["jpsQ", "870M", "7150315012345678"] {
+            assert!(!message.contains(secret), "{message}");
+        }
+        assert!(message.starts_with("The "), "{message}");
+    }
+
+    #[test]
+    fn a_curve_that_cannot_sign_is_named() {
+        let jwk = br#"{"kty":"OKP","crv":"X25519","x":"AA","d":"AA"}"#;
+        let error = SigningKey::from_bytes(jwk, None).unwrap_err();
+        assert_eq!(error.to_string(), "The curve 'X25519' of the JWK is not supported.");
+    }
+
+    #[test]
+    fn an_empty_symmetric_key_is_refused() {
+        let error = SigningKey::from_bytes(br#"{"kty":"oct","k":""}"#, None).unwrap_err();
+        assert_eq!(error.error_code(), ErrorCode::InvalidKey);
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RsaEncoding, RsaKeyPair,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
+    RsaPublicKeyComponents,
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
@@ -14,10 +15,18 @@ use p12_keystore::Pkcs12Archive;
 use pem::Pem;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::der::Decode as _;
+use pkcs8::pkcs5::pbes2::Kdf;
 
+use super::public_key::{PublicMaterial, VerifyingKey};
 use super::{Algorithm, jwk};
 use crate::error::{Error, ErrorCode};
 use crate::secret::Secret;
+
+/// The most rounds of PBKDF2 behind a password; RFC 8018 section 4.2 calls these fit for critical keys.
+const MAX_ROUNDS: u32 = 10_000_000;
+
+/// The most memory that scrypt may work through, in bytes.
+const MAX_SCRYPT_WORK: u64 = 256 * 1024 * 1024;
 
 /// What a key is, which decides what it may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +94,7 @@ pub(super) enum Material {
     External(Arc<dyn ExternalSigner>),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Curve {
     P256,
     P384,
@@ -94,6 +103,14 @@ pub(super) enum Curve {
 
 impl Curve {
     const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    pub(super) fn key_type(self) -> KeyType {
+        match self {
+            Self::P256 => KeyType::P256,
+            Self::P384 => KeyType::P384,
+            Self::P521 => KeyType::P521,
+        }
+    }
 
     pub(super) fn signing(self) -> &'static EcdsaSigningAlgorithm {
         match self {
@@ -171,9 +188,7 @@ impl SigningKey {
         match &*self.material {
             Material::Symmetric(_) => KeyType::Symmetric,
             Material::Rsa(_) => KeyType::Rsa,
-            Material::Ec(Curve::P256, _) => KeyType::P256,
-            Material::Ec(Curve::P384, _) => KeyType::P384,
-            Material::Ec(Curve::P521, _) => KeyType::P521,
+            Material::Ec(curve, _) => curve.key_type(),
             Material::Ed25519(_) => KeyType::Ed25519,
             Material::External(signer) => signer.key_type(),
         }
@@ -190,6 +205,27 @@ impl SigningKey {
             KeyType::P521 => Algorithm::ES512,
             KeyType::Ed25519 => Algorithm::EdDSA,
         }
+    }
+
+    /// The public half, or the shared secret itself.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnsupportedKey`] for an external key: its public half is not known here.
+    pub fn verifying_key(&self) -> Result<VerifyingKey, Error> {
+        let material = match &*self.material {
+            Material::Symmetric(secret) => PublicMaterial::Symmetric(secret.clone()),
+            Material::Rsa(pair) => {
+                let RsaPublicKeyComponents { n, e } = pair.public_key().into();
+                PublicMaterial::Rsa { n, e }
+            }
+            Material::Ec(curve, pair) => PublicMaterial::Ec(*curve, pair.public_key().as_ref().to_vec()),
+            Material::Ed25519(pair) => PublicMaterial::Ed25519(pair.public_key().as_ref().to_vec()),
+            Material::External(_) => {
+                let message = "The public half of a key outside this library is not known.";
+                return Err(Error::invalid(ErrorCode::UnsupportedKey, message));
+            }
+        };
+        Ok(VerifyingKey { material, key_id: self.key_id.clone(), algorithm: None })
     }
 
     /// Whether signing may block for long, as a smart card that asks for a PIN does.
@@ -234,12 +270,8 @@ impl SigningKey {
         };
         match &*self.material {
             Material::Symmetric(secret) => {
-                let kind = match algorithm {
-                    Algorithm::HS384 => hmac::HMAC_SHA384,
-                    Algorithm::HS512 => hmac::HMAC_SHA512,
-                    _ => hmac::HMAC_SHA256,
-                };
-                Ok(hmac::sign(&hmac::Key::new(kind, secret.expose()), message).as_ref().to_vec())
+                let key = hmac::Key::new(algorithm.hmac(), secret.expose());
+                Ok(hmac::sign(&key, message).as_ref().to_vec())
             }
             Material::Rsa(pair) => {
                 let padding: &dyn RsaEncoding = match algorithm {
@@ -264,8 +296,26 @@ impl SigningKey {
         }
     }
 
-    fn from_material(material: Material) -> Self {
+    pub(super) fn material(&self) -> &Material {
+        &self.material
+    }
+
+    pub(super) fn from_material(material: Material) -> Self {
         Self { material: Arc::new(material), key_id: None, certificate: None }
+    }
+
+    /// Keeps the certificate that holds the public half of this key; a chain may stand around it.
+    fn with_own_certificate<'a>(self, mut certificates: impl Iterator<Item = &'a [u8]>) -> Self {
+        let public = match &*self.material {
+            Material::Rsa(pair) => pair.public_key().as_ref(),
+            Material::Ec(_, pair) => pair.public_key().as_ref(),
+            Material::Ed25519(pair) => pair.public_key().as_ref(),
+            Material::Symmetric(_) | Material::External(_) => return self,
+        };
+        match certificates.find(|der| der.windows(public.len()).any(|window| window == public)) {
+            Some(der) => self.with_certificate(der),
+            None => self,
+        }
     }
 
     fn from_pem(text: &[u8], password: Option<&Secret>) -> Result<Self, Error> {
@@ -289,10 +339,8 @@ impl SigningKey {
             }
             _ => private_key(key.contents()),
         }?;
-        let mut key = Self::from_material(material);
-        key.certificate =
-            blocks.iter().find(|block| block.tag() == "CERTIFICATE").map(Pem::contents).map(Arc::from);
-        Ok(key)
+        let certificates = blocks.iter().filter(|block| block.tag() == "CERTIFICATE").map(Pem::contents);
+        Ok(Self::from_material(material).with_own_certificate(certificates))
     }
 
     /// `None` when the data is no PKCS#12 at all.
@@ -311,15 +359,9 @@ impl SigningKey {
             Err(error) => return Err(invalid(format!("The PKCS#12 data cannot be read: {error}."))),
         };
         let key = archive.keys.first().ok_or_else(|| invalid("The PKCS#12 data holds no private key."))?;
-        let key_id = key.local_key_id.as_ref().map(|id| id.0.as_slice());
-        let certificate = archive
-            .certs
-            .iter()
-            .find(|bag| bag.local_key_id.as_deref().is_some_and(|id| Some(id) == key_id))
-            .or(archive.certs.first());
-        let mut signing_key = Self::from_material(private_key(key.key.as_der())?);
-        signing_key.certificate = certificate.map(|bag| Arc::from(bag.cert.as_der()));
-        Ok(Some(signing_key))
+        let certificates = archive.certs.iter().map(|bag| bag.cert.as_der());
+        let signing_key = Self::from_material(private_key(key.key.as_der())?);
+        Ok(Some(signing_key.with_own_certificate(certificates)))
     }
 }
 
@@ -348,6 +390,9 @@ fn private_key(der: &[u8]) -> Result<Material, Error> {
 fn decrypt(encrypted: &EncryptedPrivateKeyInfoRef<'_>, password: Option<&Secret>) -> Result<Secret, Error> {
     let password =
         password.ok_or_else(|| invalid_password("The private key is encrypted and needs its password."))?;
+    if !is_bearable(encrypted) {
+        return Err(invalid("The encryption of the private key asks for more work than any tool sets."));
+    }
     let document = encrypted.decrypt(password.expose()).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(
             pkcs8::pkcs5::Error::AlgorithmParametersInvalid { .. }
@@ -358,10 +403,152 @@ fn decrypt(encrypted: &EncryptedPrivateKeyInfoRef<'_>, password: Option<&Secret>
     Ok(Secret::from(document.as_bytes()))
 }
 
+/// Whether the work between password and key has bounds. OpenSSL asks for 2048 rounds, or for 16 MiB.
+fn is_bearable(encrypted: &EncryptedPrivateKeyInfoRef<'_>) -> bool {
+    let derivation = encrypted.encryption_algorithm.pbes2().map(|parameters| &parameters.kdf);
+    let rounds = derivation.and_then(Kdf::pbkdf2).map_or(0, |pbkdf2| pbkdf2.iteration_count);
+    // RFC 7914 section 2: scrypt needs 128 * N * r bytes, and p times the work for that.
+    let work = derivation.and_then(Kdf::scrypt).map_or(0, |scrypt| {
+        let factors = [scrypt.cost_parameter, scrypt.block_size.into(), scrypt.parallelization.into()];
+        factors.into_iter().fold(128, u64::saturating_mul)
+    });
+    rounds <= MAX_ROUNDS && work <= MAX_SCRYPT_WORK
+}
+
 fn invalid(message: impl Into<String>) -> Error {
     Error::invalid(ErrorCode::InvalidKey, message)
 }
 
 fn invalid_password(message: impl Into<String>) -> Error {
     Error::invalid(ErrorCode::InvalidKeyPassword, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::UnparsedPublicKey;
+    use rstest::rstest;
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A row of `tests/vectors/jws.json`.
+    #[derive(Deserialize)]
+    struct Row {
+        source: String,
+        algorithm: String,
+        key: Value,
+        signing_input: String,
+        signature: String,
+    }
+
+    fn rows() -> Vec<Row> {
+        serde_json::from_str(include_str!("../../../../tests/vectors/jws.json")).unwrap()
+    }
+
+    impl Row {
+        fn algorithm(&self) -> Algorithm {
+            self.algorithm.parse().unwrap()
+        }
+
+        fn key(&self) -> SigningKey {
+            SigningKey::from_bytes(self.key.to_string().as_bytes(), None).unwrap()
+        }
+
+        fn octets(&self, member: &str) -> Vec<u8> {
+            URL_SAFE_NO_PAD.decode(self.key[member].as_str().unwrap()).unwrap()
+        }
+
+        fn sign(&self, algorithm: Algorithm) -> Vec<u8> {
+            self.key().sign(algorithm, self.signing_input.as_bytes()).unwrap()
+        }
+    }
+
+    #[test]
+    fn deterministic_algorithms_give_exactly_the_published_signature() {
+        let rows = rows();
+        let deterministic = rows.iter().filter(|row| !row.algorithm.starts_with("ES"));
+        let mut seen = Vec::new();
+        for row in deterministic {
+            let signature = URL_SAFE_NO_PAD.encode(row.sign(row.algorithm()));
+            assert_eq!(signature, row.signature, "{} {}", row.source, row.algorithm);
+            seen.push(row.algorithm.as_str());
+        }
+        assert_eq!(seen, ["HS256", "HS384", "HS512", "RS256", "EdDSA"]);
+    }
+
+    #[rstest]
+    #[case(Algorithm::ES256, &signature::ECDSA_P256_SHA256_FIXED, 64)]
+    #[case(Algorithm::ES512, &signature::ECDSA_P521_SHA512_FIXED, 132)]
+    fn ecdsa_signatures_are_r_and_s_side_by_side(
+        #[case] algorithm: Algorithm,
+        #[case] verification: &'static dyn signature::VerificationAlgorithm,
+        #[case] length: usize,
+    ) {
+        let rows = rows();
+        let row = rows.iter().find(|row| row.algorithm() == algorithm).unwrap();
+        let point = [&[4], &*row.octets("x"), &*row.octets("y")].concat();
+        let public = UnparsedPublicKey::new(verification, point);
+        let published = URL_SAFE_NO_PAD.decode(&row.signature).unwrap();
+        public.verify(row.signing_input.as_bytes(), &published).unwrap();
+        // Often enough that an r or s with a leading zero byte is among them and must have been padded.
+        for _ in 0..300 {
+            let signature = row.sign(algorithm);
+            assert_eq!(signature.len(), length);
+            public.verify(row.signing_input.as_bytes(), &signature).unwrap();
+        }
+    }
+
+    #[rstest]
+    #[case(Algorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256)]
+    #[case(Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384)]
+    #[case(Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512)]
+    // These accept no salt but one as long as the hash.
+    #[case(Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256)]
+    #[case(Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384)]
+    #[case(Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512)]
+    fn rsa_signatures_verify_with_the_public_half(
+        #[case] algorithm: Algorithm,
+        #[case] verification: &'static signature::RsaParameters,
+    ) {
+        let rows = rows();
+        let row = rows.iter().find(|row| row.algorithm == "RS256").unwrap();
+        let public = aws_lc_rs::rsa::PublicKeyComponents { n: row.octets("n"), e: row.octets("e") };
+        public.verify(verification, row.signing_input.as_bytes(), &row.sign(algorithm)).unwrap();
+    }
+
+    #[test]
+    fn a_key_signs_with_its_own_algorithms_only() {
+        for row in rows() {
+            let key = row.key();
+            assert_eq!(key.default_algorithm().key_type(), key.key_type());
+            for algorithm in Algorithm::ALL {
+                let result = key.sign(algorithm, b"message");
+                if algorithm.key_type() == key.key_type() {
+                    assert!(result.is_ok(), "{algorithm} with {}", key.key_type());
+                } else {
+                    let error = result.unwrap_err();
+                    assert_eq!(error.error_code(), ErrorCode::UnsupportedKey);
+                    assert!(error.to_string().starts_with(&format!("{algorithm} needs ")), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_type_of_a_key_and_nothing_of_it() {
+        let shown: Vec<_> = rows().iter().map(|row| format!("{:?}", row.key())).collect();
+        assert_eq!(
+            shown,
+            [
+                "SigningKey(a shared secret)",
+                "SigningKey(a shared secret)",
+                "SigningKey(a shared secret)",
+                "SigningKey(an RSA key)",
+                "SigningKey(a P-256 key)",
+                "SigningKey(a P-521 key)",
+                "SigningKey(an Ed25519 key)",
+            ]
+        );
+    }
 }

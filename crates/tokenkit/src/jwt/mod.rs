@@ -2,13 +2,20 @@
 
 mod algorithm;
 mod decode;
+mod export;
+mod generate;
 mod jwk;
 mod key;
+mod public_key;
+mod unique;
+mod validate;
 
 pub use algorithm::Algorithm;
 pub use decode::{DecodeError, UnverifiedJwt, decode_unverified};
-pub use jwk::thumbprint;
+pub use jwk::{JwkSet, thumbprint};
 pub use key::{ExternalSigner, KeyType, SigningKey};
+pub use public_key::VerifyingKey;
+pub use validate::{Reason, Validation, verify_signature};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

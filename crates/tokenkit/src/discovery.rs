@@ -1,0 +1,196 @@
+//! Authorization server metadata (OpenID Connect Discovery section 4, RFC 8414): where to ask, and whether
+//! the answer is of the issuer that was asked. Nothing here touches the network.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::error::{Error, ErrorCode};
+use crate::message::{HttpRequest, HttpResponse};
+use crate::reply;
+use crate::token::endpoint_url;
+
+const WELL_KNOWN: &str = "/.well-known/";
+const OPENID: &str = "/.well-known/openid-configuration";
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+
+/// Tenants of the Microsoft identity platform that stand for others: their metadata names a template.
+const MICROSOFT_TENANTS: &[&str] = &["common", "organizations", "consumers"];
+
+/// Where the metadata of one issuer is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataLocation {
+    /// The issuer that the metadata must name; `None` when only a metadata URL of unknown form was given.
+    pub issuer: Option<String>,
+    /// The addresses to try, in this order.
+    pub urls: Vec<Url>,
+}
+
+/// The metadata of an authorization server (RFC 8414 section 2).
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// The server's JSON object, untouched.
+    pub body: String,
+    /// `issuer`.
+    pub issuer: String,
+    /// `jwks_uri`: where its keys are.
+    pub jwks_uri: Option<String>,
+}
+
+impl MetadataLocation {
+    /// Reads an issuer (`https://` is added where no scheme is given) or the full address of its metadata.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidEndpoint`] or [`ErrorCode::InsecureEndpoint`].
+    ///
+    /// ```
+    /// use tokenkit::MetadataLocation;
+    ///
+    /// let location = MetadataLocation::parse("as.example/tenant/", false)?;
+    /// let urls: Vec<_> = location.urls.iter().map(|url| url.as_str()).collect();
+    /// assert_eq!(
+    ///     urls,
+    ///     [
+    ///         "https://as.example/tenant/.well-known/openid-configuration",
+    ///         "https://as.example/.well-known/oauth-authorization-server/tenant",
+    ///     ]
+    /// );
+    /// # Ok::<(), tokenkit::Error>(())
+    /// ```
+    pub fn parse(text: &str, allow_insecure_http: bool) -> Result<Self, Error> {
+        let text = text.trim();
+        let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let url = endpoint_url(&text, allow_insecure_http)?;
+        if url.path().contains(WELL_KNOWN) {
+            return Ok(Self { issuer: issuer_of(&url), urls: vec![url] });
+        }
+        if url.query().is_some() {
+            // RFC 8414 section 2: an issuer has no query.
+            let message =
+                "An issuer has no query in its address; give the full address of its metadata instead.";
+            return Err(Error::invalid(ErrorCode::InvalidEndpoint, message));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        let at = |path: &str| {
+            let mut url = url.clone();
+            url.set_path(path);
+            url
+        };
+        let urls = vec![at(&format!("{path}{OPENID}")), at(&format!("{OAUTH}{path}"))];
+        Ok(Self { issuer: Some(text), urls })
+    }
+
+    /// Reads the answer to a request for metadata.
+    pub(crate) fn read(&self, request: &HttpRequest, response: &HttpResponse) -> Result<Metadata, Error> {
+        let object = reply::success(request, response)?;
+        if let Err(what) = self.check_issuer(&object) {
+            return Err(reply::unusable(request, response, ErrorCode::IssuerMismatch, &what));
+        }
+        let text = |name| object.get(name).and_then(Value::as_str).map(str::to_owned);
+        let body = String::from_utf8_lossy(response.body.expose()).into_owned();
+        Ok(Metadata { body, issuer: text("issuer").unwrap_or_default(), jwks_uri: text("jwks_uri") })
+    }
+
+    /// Checks that `metadata` names the issuer that was asked (RFC 8414 section 3.3, OpenID Connect Discovery
+    /// section 4.3). A slash at the end makes no difference; the template of Microsoft's shared tenants is
+    /// accepted where such a tenant was asked.
+    ///
+    /// # Errors
+    /// A text that says what is wrong.
+    pub fn check_issuer(&self, metadata: &Map<String, Value>) -> Result<(), String> {
+        let Some(found) = metadata.get("issuer").and_then(Value::as_str) else {
+            return Err("the metadata names no issuer".into());
+        };
+        let Some(expected) = self.issuer.as_deref() else { return Ok(()) };
+        if same_issuer(found, expected) || is_microsoft_template(found, expected) {
+            return Ok(());
+        }
+        Err(format!("the metadata is of the issuer {found}, not of {expected}"))
+    }
+}
+
+fn same_issuer(one: &str, two: &str) -> bool {
+    one.trim_end_matches('/') == two.trim_end_matches('/')
+}
+
+/// `https://login.microsoftonline.com/{tenantid}/v2.0` for `…/common/v2.0`; version 1 has another host.
+fn is_microsoft_template(found: &str, expected: &str) -> bool {
+    MICROSOFT_TENANTS.iter().any(|tenant| {
+        let concrete = found.replace("{tenantid}", tenant);
+        let on_sts =
+            expected.split_once("://").and_then(|(_, rest)| rest.split_once('/')).is_some_and(|(_, path)| {
+                path.trim_end_matches('/') == *tenant && found == "https://sts.windows.net/{tenantid}/"
+            });
+        found.contains("{tenantid}") && (same_issuer(&concrete, expected) || on_sts)
+    })
+}
+
+/// The issuer behind a metadata address: without the well-known part, wherever it stands.
+fn issuer_of(url: &Url) -> Option<String> {
+    let path = url.path();
+    let issuer_path = match path.strip_suffix(OPENID) {
+        Some(before) => before,
+        None => [OAUTH, OPENID].iter().find_map(|known| path.strip_prefix(known))?,
+    };
+    let mut issuer = url.clone();
+    issuer.set_query(None);
+    issuer.set_path(issuer_path);
+    Some(issuer.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(asked: &str, named: &Value) -> Result<(), String> {
+        let metadata = json!({ "issuer": named });
+        MetadataLocation::parse(asked, false).unwrap().check_issuer(metadata.as_object().unwrap())
+    }
+
+    #[test]
+    fn full_addresses_are_kept_and_tell_their_issuer() {
+        let rows = [
+            ("https://as.example/.well-known/openid-configuration", "https://as.example"),
+            ("https://as.example/t/.well-known/openid-configuration?p=1", "https://as.example/t"),
+            ("https://as.example/.well-known/oauth-authorization-server", "https://as.example"),
+            ("https://as.example/.well-known/oauth-authorization-server/t", "https://as.example/t"),
+        ];
+        for (text, issuer) in rows {
+            let location = MetadataLocation::parse(text, false).unwrap();
+            assert_eq!(location.issuer.as_deref(), Some(issuer), "{text}");
+            assert_eq!(location.urls.len(), 1);
+            assert_eq!(location.urls[0].as_str(), text);
+        }
+    }
+
+    #[test]
+    fn the_issuer_must_be_the_one_that_was_asked() {
+        let microsoft = "https://login.microsoftonline.com";
+        let template = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+        assert_eq!(check("https://as.example", &json!("https://as.example/")), Ok(()));
+        assert_eq!(check("https://as.example/t/", &json!("https://as.example/t")), Ok(()));
+        assert_eq!(check(&format!("{microsoft}/common/v2.0"), &template), Ok(()));
+        assert_eq!(check(&format!("{microsoft}/organizations/v2.0/"), &template), Ok(()));
+        assert_eq!(
+            check(&format!("{microsoft}/common"), &json!("https://sts.windows.net/{tenantid}/")),
+            Ok(())
+        );
+
+        check("https://as.example", &json!("https://evil.example")).unwrap_err();
+        check("https://as.example", &json!("https://as.example/other")).unwrap_err();
+        check("https://as.example", &json!("https://AS.example")).unwrap_err();
+        check("https://as.example", &Value::Null).unwrap_err();
+        // A template vouches for the shared tenants only.
+        check(&format!("{microsoft}/contoso.example/v2.0"), &template).unwrap_err();
+        check("https://as.example/common/v2.0", &template).unwrap_err();
+    }
+
+    #[test]
+    fn an_issuer_with_a_query_or_over_http_is_refused() {
+        let code = |text| MetadataLocation::parse(text, false).unwrap_err().error_code();
+        assert_eq!(code("https://as.example/?a=b"), ErrorCode::InvalidEndpoint);
+        assert_eq!(code("http://as.example"), ErrorCode::InsecureEndpoint);
+        MetadataLocation::parse("http://127.0.0.1:8080/", false).unwrap();
+    }
+}

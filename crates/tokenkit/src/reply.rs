@@ -1,0 +1,133 @@
+//! What every endpoint's answer has in common: JSON objects, errors, and what of an answer may be shown.
+
+use serde_json::{Map, Value};
+use zeroize::Zeroize as _;
+
+use crate::error::{Error, ErrorCode, OAuthError, Reply, ServerError};
+use crate::message::{HttpRequest, HttpResponse, display_url};
+
+/// The longest part of an unusable answer that is quoted, in characters.
+const EXCERPT: usize = 200;
+
+/// The JSON object of an answer whose status says success.
+pub(crate) fn success(request: &HttpRequest, response: &HttpResponse) -> Result<Map<String, Value>, Error> {
+    let object = json_object(response);
+    if !(200..300).contains(&response.status) {
+        let what =
+            object.err().map_or_else(|| "the JSON object holds no OAuth error".into(), |(_, what)| what);
+        return Err(http_error(request, response, &what));
+    }
+    object.map_err(|(code, what)| unusable(request, response, code, &what))
+}
+
+/// The body as a JSON object, or what it is instead.
+pub(crate) fn json_object(response: &HttpResponse) -> Result<Map<String, Value>, (ErrorCode, String)> {
+    let body = response.body.expose();
+    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Err((ErrorCode::NotJson, "the answer is empty".into()));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => {
+            let kind = match other {
+                Value::Array(_) => "an array",
+                Value::String(_) => "a text",
+                _ => "a bare value",
+            };
+            wipe(other);
+            Err((ErrorCode::NotJsonObject, format!("the answer is JSON, but {kind} and not an object")))
+        }
+        Err(error) => {
+            let header = response.headers.iter().find(|(name, _)| name == "content-type");
+            let kind = header.map_or("no content type", |(_, value)| value.as_str());
+            Err((ErrorCode::NotJson, format!("the answer is not JSON ({kind}): {error}")))
+        }
+    }
+}
+
+/// An answer whose status says error but which holds no OAuth error.
+pub(crate) fn http_error(request: &HttpRequest, response: &HttpResponse, what: &str) -> Error {
+    let location = response.headers.iter().find(|(name, _)| name == "location");
+    if let (300..400, Some((_, location))) = (response.status, location) {
+        let target =
+            request.url.join(location).map_or_else(|_| "another place".into(), |url| display_url(&url));
+        let message = format!("the server wants the request sent to {target}; redirects are not followed");
+        return server_error(request, response, ErrorCode::UnexpectedRedirect, &message, None, false);
+    }
+    let message = with_excerpt(request, response, what);
+    server_error(request, response, ErrorCode::Http, &message, None, is_retryable(response.status))
+}
+
+/// An answer whose status says success but which is no token response.
+pub(crate) fn unusable(request: &HttpRequest, response: &HttpResponse, code: ErrorCode, what: &str) -> Error {
+    let message =
+        if code == ErrorCode::NotJson { with_excerpt(request, response, what) } else { what.to_owned() };
+    server_error(request, response, code, &message, None, false)
+}
+
+pub(crate) fn is_retryable(status: u16) -> bool {
+    status == 429 || (status >= 500 && !matches!(status, 501 | 505))
+}
+
+pub(crate) fn server_error(
+    request: &HttpRequest,
+    response: &HttpResponse,
+    code: ErrorCode,
+    message: &str,
+    oauth: Option<OAuthError>,
+    retryable: bool,
+) -> Error {
+    // A success that cannot be used may still hold tokens, so its body stays behind; an OAuth error does not.
+    let shown = oauth.is_some() || !(200..300).contains(&response.status);
+    let body =
+        if shown { request.redact(&String::from_utf8_lossy(response.body.expose())) } else { String::new() };
+    let headers =
+        response.headers.iter().map(|(name, value)| (name.clone(), request.redact(value))).collect();
+    Error::Server(Box::new(ServerError {
+        code,
+        message: request.redact(message),
+        endpoint: display_url(&request.url),
+        oauth,
+        reply: Reply { status: response.status, headers, body },
+        retryable,
+    }))
+}
+
+fn with_excerpt(request: &HttpRequest, response: &HttpResponse, what: &str) -> String {
+    match excerpt(&request.redact(&String::from_utf8_lossy(response.body.expose()))) {
+        excerpt if excerpt.is_empty() => what.to_owned(),
+        excerpt => format!("{what}; it begins: {excerpt}"),
+    }
+}
+
+/// The beginning of a text on one line. Words as long as tokens are masked.
+fn excerpt(text: &str) -> String {
+    let is_token_like = |word: &str| {
+        word.split(|c: char| !(c.is_ascii_alphanumeric() || "._~+/-=".contains(c))).any(|run| run.len() >= 24)
+    };
+    let words: Vec<_> = text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .map(|word| if is_token_like(word) { "***" } else { word })
+        .collect();
+    shortened(&words.join(" "))
+}
+
+pub(crate) fn shortened(line: &str) -> String {
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// Overwrites the texts of a parsed answer: they may be tokens.
+pub(crate) fn wipe(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(items) => items.into_iter().for_each(wipe),
+        Value::Object(members) => members.into_iter().for_each(|(_, member)| wipe(member)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
