@@ -1,0 +1,479 @@
+//! Door 2: TokenKit for every language that can call C. Requests and answers are JSON texts.
+//!
+//! The comments here become those of the header file.
+
+#![allow(clippy::doc_markdown, reason = "the comments are for readers of C")]
+
+use std::ffi::{CStr, CString, c_char};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokenkit::{Client, Error, ErrorCode};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
+use zeroize::Zeroize as _;
+
+use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
+use crate::failure::{FailureDetail, category_name};
+use crate::panic::{catch, catch_async, silence};
+
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => c"",
+};
+
+/// A client: its worker threads and connections. One is enough for a process, and all threads may use it at
+/// once.
+pub struct TokenkitClient {
+    client: Client,
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+/// A way to end calls from another thread.
+pub struct TokenkitCancel {
+    cancelled: watch::Sender<bool>,
+}
+
+/// Makes a client. Free it with tokenkit_client_free.
+///
+/// Returns NULL when the worker threads cannot be started.
+#[unsafe(no_mangle)]
+pub extern "C" fn tokenkit_client_new() -> *mut TokenkitClient {
+    silence();
+    let client = catch(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+            Error::Internal { code: ErrorCode::Internal, message: format!("No worker threads: {error}") }
+        })?;
+        Ok(TokenkitClient { client: Client::new(), handle: runtime.handle().clone(), runtime: Some(runtime) })
+    });
+    client.map_or(std::ptr::null_mut(), |client| Arc::into_raw(Arc::new(client)).cast_mut())
+}
+
+/// Frees a client. Calls that still run on other threads go on undisturbed. NULL is ignored.
+///
+/// # Safety
+/// The client comes from tokenkit_client_new and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_client_free(client: *mut TokenkitClient) {
+    if !client.is_null() {
+        // SAFETY: the pointer comes from `Arc::into_raw`, and the caller gives it back once.
+        let client = unsafe { Arc::from_raw(client.cast_const()) };
+        drop(catch(move || {
+            drop(client);
+            Ok(())
+        }));
+    }
+}
+
+/// Requests a token and waits for the answer.
+///
+/// `request` is a JSON object in UTF-8:
+///
+/// ```json
+/// {
+///   "endpoint": "https://as.example/token",
+///   "client_id": "app",
+///   "authentication": { "method": "client_secret_basic", "secret": "..." },
+///   "grant": { "type": "client_credentials" },
+///   "scope": "api.read"
+/// }
+/// ```
+///
+/// grant.type is one of authorization_code (code, code_verifier), client_credentials, refresh_token
+/// (refresh_token), password (username, password), device_code (device_code) and jwt_bearer (assertion).
+/// authentication.method is one of none, client_secret_basic, client_secret_post (secret), client_secret_jwt
+/// (secret, options) and private_key_jwt (key, password, key_id, options); options are algorithm, audience and
+/// lifetime in seconds. Further members are redirect_uri, nonce, parameters and headers (lists of name and
+/// value), allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries,
+/// certificate_authority (a file) and proxy (type system, none, or explicit with url and credentials, which
+/// are username and password).
+///
+/// `cancel` ends the call from another thread; it may be NULL.
+///
+/// Returns a JSON object, never NULL; free it with tokenkit_string_free. It is either the answer:
+///
+/// ```json
+/// { "status": 200, "headers": [{ "name": "...", "value": "..." }], "body": "{\"access_token\":...}",
+///   "expires_in": 3600, "expires_at_ms": 1700003600000 }
+/// ```
+///
+/// or, told apart by its member error, a failure:
+///
+/// ```json
+/// { "error": { "category": "server", "code": "invalid_client", "message": "...", "advice": "...",
+///   "retryable": false, "endpoint": "...", "oauth_error": "invalid_client", "oauth_error_description": "...",
+///   "oauth_error_uri": null, "status": 401, "headers": [], "body": "..." } }
+/// ```
+///
+/// category is one of invalid_input, server, transport, token, internal and cancelled.
+///
+/// # Safety
+/// `client` comes from tokenkit_client_new, `request` ends with a NUL, `cancel` comes from
+/// tokenkit_cancel_new; none has been freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_token(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: TokenRequest| {
+            let core = request.into_core(&Resources::default())?;
+            client.token(&core.request, &core.http, &()).await
+        })
+    }
+}
+
+/// Requests a token until the user of a device flow has finished (RFC 8628 section 3.5), and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "request": { ... }, "interval": 5, "expires_in": 900 }
+/// ```
+///
+/// Its member request is as for tokenkit_token, with the grant device_code; interval and expires_in are the
+/// seconds that the device authorization response said. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_device_token(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: DeviceTokenRequest| {
+            let (core, polling) = request.into_core(&Resources::default())?;
+            client.device_token(&core.request, polling, &core.http, &()).await
+        })
+    }
+}
+
+/// Makes a cancel handle. It may serve several calls, and ends all of them. Free it with tokenkit_cancel_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn tokenkit_cancel_new() -> *mut TokenkitCancel {
+    Box::into_raw(Box::new(TokenkitCancel { cancelled: watch::Sender::new(false) }))
+}
+
+/// Ends the calls that were given this handle, and those that will be. NULL is ignored.
+///
+/// # Safety
+/// The handle comes from tokenkit_cancel_new and has not been freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_cancel_trigger(cancel: *const TokenkitCancel) {
+    // SAFETY: the pointer is NULL or comes from `Box::into_raw`, by the contract above.
+    if let Some(cancel) = unsafe { cancel.as_ref() } {
+        cancel.cancelled.send_replace(true);
+    }
+}
+
+/// Frees a cancel handle. Calls that were given it go on undisturbed. NULL is ignored.
+///
+/// # Safety
+/// The handle comes from tokenkit_cancel_new and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_cancel_free(cancel: *mut TokenkitCancel) {
+    if !cancel.is_null() {
+        // SAFETY: the pointer comes from `Box::into_raw`, and the caller gives it back once.
+        drop(unsafe { Box::from_raw(cancel) });
+    }
+}
+
+/// Wipes and frees a string that this library returned. NULL is ignored.
+///
+/// # Safety
+/// The string comes from this library, was not changed, and is freed once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_string_free(string: *mut c_char) {
+    if !string.is_null() {
+        // SAFETY: the pointer comes from `CString::into_raw`, and the caller gives it back once.
+        let string = unsafe { CString::from_raw(string) };
+        string.into_bytes().zeroize();
+    }
+}
+
+/// The version of this library, such as 1.2.3. Not to be freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn tokenkit_version() -> *const c_char {
+    VERSION.as_ptr()
+}
+
+impl Drop for TokenkitClient {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A name lookup cannot be interrupted: a thread that sits in one is not waited for any longer.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Problem {
+    Failed(Error),
+    Cancelled,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    error: Categorized,
+}
+
+#[derive(Serialize)]
+struct Categorized {
+    category: &'static str,
+    #[serde(flatten)]
+    detail: FailureDetail,
+}
+
+/// Reads the request, runs the call, and writes the answer.
+///
+/// # Safety
+/// `client` is NULL or comes from tokenkit_client_new, `request` is NULL or ends with a NUL, `cancel` is NULL or
+/// comes from tokenkit_cancel_new; none has been freed.
+unsafe fn call<T: DeserializeOwned>(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+    work: impl AsyncFnOnce(&Client, T) -> Result<tokenkit::TokenResponse, Error>,
+) -> *mut c_char {
+    // SAFETY: a client that is not NULL comes from `Arc::into_raw`. The call has its own share of it.
+    let client = (!client.is_null()).then(|| unsafe {
+        Arc::increment_strong_count(client);
+        Arc::from_raw(client)
+    });
+    // SAFETY: a handle that is not NULL is valid.
+    let cancel = unsafe { cancel.as_ref() }.map(|cancel| cancel.cancelled.subscribe());
+    // SAFETY: a string that is not NULL ends with a NUL, and it is the caller's until this returns.
+    let request = (!request.is_null()).then(|| unsafe { CStr::from_ptr(request) });
+    let result = catch(|| {
+        let client = client.ok_or_else(|| invalid("The client is NULL.".into()))?;
+        let request = parse(request)?;
+        Ok(client.handle.block_on(async {
+            tokio::select! {
+                biased;
+                () = triggered(cancel) => Err(Problem::Cancelled),
+                result = catch_async(work(&client.client, request)) => result.map_err(Problem::Failed),
+            }
+        }))
+    });
+    let text = catch(|| match result.unwrap_or_else(|error| Err(Problem::Failed(error))) {
+        Ok(response) => json(&TokenResponse::from(response)),
+        Err(problem) => json(&Failed { error: Categorized::from(problem) }),
+    });
+    text.unwrap_or_else(|_| c"{\"error\":{\"category\":\"internal\",\"code\":\"internal_error\"}}".into())
+        .into_raw()
+}
+
+fn parse<T: DeserializeOwned>(request: Option<&CStr>) -> Result<T, Error> {
+    let request = request.ok_or_else(|| invalid("The request is NULL.".into()))?;
+    let request = request.to_str().map_err(|_| invalid("The request is not UTF-8.".into()))?;
+    serde_json::from_str(request)
+        .map_err(|error| invalid(format!("The request is not as it should be: {}.", shown(&error))))
+}
+
+/// What is wrong with a JSON text, without the value at fault: it may be a secret in the wrong place.
+fn shown(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let names_a_member = text.starts_with("missing field") || text.starts_with("unknown field");
+    match text.rfind("expected ") {
+        Some(start) if !names_a_member => text[start..].to_owned(),
+        _ => text,
+    }
+}
+
+/// Completes when the handle is triggered; never without one, or when it is freed first.
+async fn triggered(cancel: Option<watch::Receiver<bool>>) {
+    if let Some(mut cancel) = cancel
+        && cancel.wait_for(|cancelled| *cancelled).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+impl From<Problem> for Categorized {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Failed(error) => {
+                Self { category: category_name(error.category()), detail: FailureDetail::from(&error) }
+            }
+            Problem::Cancelled => Self {
+                category: "cancelled",
+                detail: FailureDetail {
+                    code: "cancelled".into(),
+                    message: "The call was cancelled.".into(),
+                    advice: "A one-time credential that was sent may have been consumed.".into(),
+                    retryable: true,
+                    ..FailureDetail::from(&invalid(String::new()))
+                },
+            },
+        }
+    }
+}
+
+/// Writes JSON into a buffer that is allocated once, so that no copy of a token stays behind.
+fn json<T: Serialize>(value: &T) -> Result<CString, Error> {
+    struct Counter(usize);
+    impl Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let failed = |message: String| Error::Internal { code: ErrorCode::Internal, message };
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).map_err(|error| failed(error.to_string()))?;
+    let mut text = Vec::with_capacity(counter.0 + 1);
+    serde_json::to_writer(&mut text, value).map_err(|error| failed(error.to_string()))?;
+    text.push(0);
+    CString::from_vec_with_nul(text).map_err(|error| failed(error.to_string()))
+}
+
+fn invalid(message: String) -> Error {
+    Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::{null, null_mut};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    struct Door(*mut TokenkitClient);
+
+    impl Door {
+        fn new() -> Self {
+            Self(tokenkit_client_new())
+        }
+
+        fn token(&self, request: *const c_char, cancel: *const TokenkitCancel) -> Value {
+            // SAFETY: the client is freed by `drop`, and the tests hold the other two.
+            read(unsafe { tokenkit_token(self.0, request, cancel) })
+        }
+    }
+
+    impl Drop for Door {
+        fn drop(&mut self) {
+            // SAFETY: the pointer comes from `tokenkit_client_new` and is given back here only.
+            unsafe { tokenkit_client_free(self.0) };
+        }
+    }
+
+    fn read(text: *mut c_char) -> Value {
+        assert!(!text.is_null());
+        // SAFETY: the text comes from this library and is freed here, once.
+        unsafe {
+            let value = serde_json::from_str(CStr::from_ptr(text).to_str().unwrap()).unwrap();
+            tokenkit_string_free(text);
+            value
+        }
+    }
+
+    #[test]
+    fn null_is_refused_or_ignored() {
+        let door = Door::new();
+        assert_eq!(door.token(null(), null())["error"]["message"], "The request is NULL.");
+        // SAFETY: NULL is what these are tested with.
+        unsafe {
+            let answer = read(tokenkit_token(null(), c"{}".as_ptr(), null()));
+            assert_eq!(answer["error"]["message"], "The client is NULL.");
+            let answer = read(tokenkit_device_token(null(), null(), null()));
+            assert_eq!(answer["error"]["category"], "invalid_input");
+            tokenkit_client_free(null_mut());
+            tokenkit_cancel_trigger(null());
+            tokenkit_cancel_free(null_mut());
+            tokenkit_string_free(null_mut());
+        }
+    }
+
+    #[test]
+    fn unreadable_requests_are_refused() {
+        let door = Door::new();
+        for (request, part) in [
+            (c"", "EOF"),
+            (c"[]", "expected struct"),
+            (c"{\"endpint\":\"x\"}", "unknown field `endpint`"),
+            (c"{\"endpoint\":\"x\"}", "missing field `grant`"),
+            (c"\xff", "not UTF-8"),
+        ] {
+            let answer = door.token(request.as_ptr(), null());
+            assert_eq!(answer["error"]["category"], "invalid_input");
+            assert_eq!(answer["error"]["code"], "invalid_argument");
+            let message = answer["error"]["message"].as_str().unwrap();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_misplaced_secret_is_not_quoted() {
+        let door = Door::new();
+        for request in [
+            c"{\"endpoint\":\"x\",\"grant\":\"hunter2\"}",
+            c"{\"endpoint\":\"x\",\"grant\":{\"type\":\"hunter2\"}}",
+            c"{\"endpoint\":\"x\",\"grant\":{\"type\":\"client_credentials\"},\"http\":{\"timeout_ms\":\"hunter2\"}}",
+        ] {
+            let message = door.token(request.as_ptr(), null())["error"]["message"].to_string();
+            assert!(message.contains("expected") && !message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_core_are_answered() {
+        let request =
+            c"{\"endpoint\":\"http://as.example/token\",\"grant\":{\"type\":\"client_credentials\"}}";
+        let error = &Door::new().token(request.as_ptr(), null())["error"];
+        assert_eq!(error["code"], "insecure_endpoint");
+        assert_eq!(error["category"], "invalid_input");
+        assert_eq!(error["retryable"], false);
+        assert_eq!(error["status"], Value::Null);
+    }
+
+    #[test]
+    fn a_panic_is_answered() {
+        let request = c"{\"endpoint\":\"panic:\",\"grant\":{\"type\":\"client_credentials\"}}";
+        let error = &Door::new().token(request.as_ptr(), null())["error"];
+        assert_eq!(error["category"], "internal");
+        assert_eq!(error["code"], "internal_error");
+    }
+
+    #[test]
+    fn a_triggered_handle_ends_a_call() {
+        // Nobody accepts here, so the answer never comes.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}/token", silent.local_addr().unwrap());
+        let request =
+            format!("{{\"endpoint\":\"{endpoint}\",\"grant\":{{\"type\":\"client_credentials\"}}}}");
+        let request = CString::new(request).unwrap();
+        let cancel = tokenkit_cancel_new() as usize;
+        let trigger = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            // SAFETY: the handle is freed after this thread has ended.
+            unsafe { tokenkit_cancel_trigger(cancel as *const TokenkitCancel) };
+        });
+        let answer = Door::new().token(request.as_ptr(), cancel as *const TokenkitCancel);
+        assert_eq!(answer["error"]["category"], "cancelled");
+        trigger.join().unwrap();
+        // SAFETY: the handle comes from `tokenkit_cancel_new` and is given back here only.
+        unsafe { tokenkit_cancel_free(cancel as *mut TokenkitCancel) };
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_package() {
+        // SAFETY: the text is static.
+        let version = unsafe { CStr::from_ptr(tokenkit_version()) };
+        assert_eq!(version.to_str().unwrap(), env!("CARGO_PKG_VERSION"));
+    }
+}

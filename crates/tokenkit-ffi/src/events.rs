@@ -1,0 +1,86 @@
+//! What happens during a call, queued until the host asks for it.
+
+use interoptopus::ffi;
+use tokenkit::Observer;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Something that happened during a call. Holds no secret.
+#[ffi]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What happened, for people; may have several lines.
+    pub text: String,
+    /// What happened, for programs.
+    pub kind: EventKind,
+}
+
+/// The kind of an event.
+#[ffi]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// A request is about to be sent.
+    Sending,
+    /// An answer came.
+    Received,
+    /// The request failed in a way that allows another attempt, which is made after this many milliseconds.
+    Retrying(u64),
+    /// The user has not finished the device flow (RFC 8628 section 3.5).
+    Pending(Waiting),
+    /// Anything else that is worth a line.
+    Note,
+}
+
+/// How long a device flow still waits.
+#[ffi]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Milliseconds until the next poll.
+    pub interval_ms: u64,
+    /// Milliseconds until the device code expires.
+    pub remaining_ms: u64,
+}
+
+/// Queues events for one operation. The queue ends when this is dropped.
+pub(crate) struct EventQueue(pub(crate) UnboundedSender<Event>);
+
+impl Observer for EventQueue {
+    fn event(&self, event: tokenkit::Event) {
+        let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let kind = match &event {
+            tokenkit::Event::Sending { .. } => EventKind::Sending,
+            tokenkit::Event::Received { .. } => EventKind::Received,
+            tokenkit::Event::Retrying { delay, .. } => EventKind::Retrying(milliseconds(*delay)),
+            tokenkit::Event::Pending { interval, remaining } => EventKind::Pending(Waiting {
+                interval_ms: milliseconds(*interval),
+                remaining_ms: milliseconds(*remaining),
+            }),
+            _ => EventKind::Note,
+        };
+        // A host that has stopped listening misses nothing it needs.
+        drop(self.0.send(Event { text: event.to_string(), kind }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn events_arrive_in_order_with_their_numbers() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let queue = EventQueue(sender);
+        queue.event(tokenkit::Event::Retrying { reason: "busy".into(), delay: Duration::from_millis(1500) });
+        let (interval, remaining) = (Duration::from_secs(5), Duration::from_secs(60));
+        queue.event(tokenkit::Event::Pending { interval, remaining });
+        drop(queue);
+
+        let first = receiver.blocking_recv().unwrap();
+        assert_eq!(first.kind, EventKind::Retrying(1500));
+        assert_eq!(first.text, "Trying again in 1.5 s: busy");
+        let waiting = Waiting { interval_ms: 5000, remaining_ms: 60_000 };
+        assert_eq!(receiver.blocking_recv().unwrap().kind, EventKind::Pending(waiting));
+        assert_eq!(receiver.blocking_recv(), None);
+    }
+}

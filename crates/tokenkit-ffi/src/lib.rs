@@ -1,0 +1,32 @@
+//! TokenKit for other languages: two doors to one core.
+//!
+//! Door 1 ([`mod@service`]) is a typed asynchronous service for .NET, door 2 ([`c_api`]) takes and gives JSON for
+//! every language that can call C. Both use the types of [`dto`], run the same core calls, and let no panic
+//! out: it becomes an internal error.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod c_api;
+pub mod dto;
+pub mod events;
+pub mod failure;
+mod panic;
+pub mod service;
+pub mod signer;
+mod slots;
+mod wire_buffers;
+
+use interoptopus::inventory::RustInventory;
+use interoptopus::{builtins_string, guard, service};
+
+/// Everything that door 1 exports: what the C# bindings are generated from.
+#[must_use]
+pub fn inventory() -> RustInventory {
+    RustInventory::new()
+        .register(builtins_string!())
+        .register(wire_buffers::register)
+        .register(service!(service::TokenClient))
+        .register(service!(service::Operation))
+        .register(guard!(inventory))
+        .validate()
+}

@@ -1,0 +1,149 @@
+//! Door 1: a typed asynchronous service for .NET.
+//!
+//! A [`TokenClient`] is made once per process. Each call is an [`Operation`]: it takes the secrets and the signer,
+//! runs the call, tells what happens meanwhile, and wipes with its end what was not used.
+
+#![allow(
+    clippy::items_after_statements,
+    clippy::ptr_cast_constness,
+    clippy::used_underscore_binding,
+    reason = "what #[ffi] generates"
+)]
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use interoptopus::pattern::asynk::Async;
+use interoptopus::rt::Tokio;
+use interoptopus::wire::Wire;
+use interoptopus::{AsyncRuntime, ffi};
+use tokenkit::{Client, Error, ErrorCode, Secret};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
+use crate::events::{Event, EventQueue};
+use crate::failure::Failure;
+use crate::panic::{catch, catch_async, provoke, silence};
+use crate::signer::SignCallback;
+
+/// The worker threads and connections of a process.
+#[ffi(service)]
+#[derive(AsyncRuntime)]
+pub struct TokenClient {
+    runtime: Tokio,
+    client: Arc<Client>,
+}
+
+#[ffi]
+impl TokenClient {
+    /// Starts the worker threads. One client is enough for a process.
+    pub fn create() -> ffi::Result<Self, Failure> {
+        silence();
+        catch(|| Ok(Self { runtime: Tokio::new(), client: Arc::default() })).map_err(Failure::from).into()
+    }
+
+    /// Panics inside the library, to try how a host bears it: as an internal failure.
+    pub fn provoke_panic(&self) -> ffi::Result<(), Failure> {
+        let work = || {
+            provoke();
+            Ok(())
+        };
+        catch(work).map_err(Failure::from).into()
+    }
+}
+
+/// One call. It may be disposed of while the call still runs, which then ends by itself.
+#[ffi(service)]
+#[derive(AsyncRuntime)]
+pub struct Operation {
+    runtime: Tokio,
+    client: Arc<Client>,
+    resources: Resources,
+    queue: Mutex<Option<EventQueue>>,
+    events: tokio::sync::Mutex<UnboundedReceiver<Event>>,
+}
+
+#[ffi]
+impl Operation {
+    /// Prepares a call.
+    pub fn create(client: &TokenClient) -> ffi::Result<Self, Failure> {
+        let (sender, events) = unbounded_channel();
+        ffi::Ok(Self {
+            runtime: client.runtime.clone(),
+            client: client.client.clone(),
+            resources: Resources::default(),
+            queue: Mutex::new(Some(EventQueue(sender))),
+            events: tokio::sync::Mutex::new(events),
+        })
+    }
+
+    /// Copies a secret and returns the slot by which the request can name it, once.
+    pub fn put_secret(&self, bytes: ffi::Slice<u8>) -> ffi::Result<u64, Failure> {
+        let put = || Ok(self.resources.slots.put(Secret::from(bytes.as_slice())));
+        catch(put).map_err(Failure::from).into()
+    }
+
+    /// Sets the callback that signs for a key outside. It is called on a worker thread and may block. The
+    /// signature is made with the algorithm of that JOSE name over the message.
+    pub fn set_signer(&self, callback: SignCallback) {
+        *self.resources.signer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(callback));
+    }
+
+    /// Requests a token.
+    pub async fn token(
+        this: Async<Self>,
+        request: Wire<TokenRequest>,
+    ) -> ffi::Result<Wire<TokenResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            let core = read(request)?.into_core(&this.resources)?;
+            this.client.token(&core.request, &core.http, &queue).await.map(answer)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Requests a token until the user of a device flow has finished (RFC 8628 section 3.5).
+    pub async fn device_token(
+        this: Async<Self>,
+        request: Wire<DeviceTokenRequest>,
+    ) -> ffi::Result<Wire<TokenResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            let (core, polling) = read(request)?.into_core(&this.resources)?;
+            this.client.device_token(&core.request, polling, &core.http, &queue).await.map(answer)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Waits until something has happened and returns it. Nothing means that the call is over.
+    pub async fn next_events(this: Async<Self>) -> ffi::Result<Wire<Vec<Event>>, Failure> {
+        let next = async move {
+            let mut events = Vec::new();
+            this.events.lock().await.recv_many(&mut events, usize::MAX).await;
+            Ok(Wire::from(events))
+        };
+        catch_async(next).await.map_err(Failure::from).into()
+    }
+}
+
+impl Operation {
+    /// The queue of the one call that an operation makes.
+    fn start(&self) -> Result<EventQueue, Error> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        queue.ok_or_else(|| invalid("An operation makes one call. Create another one.".into()))
+    }
+}
+
+fn read<T>(mut request: Wire<T>) -> Result<T, Error>
+where
+    T: interoptopus::lang::types::TypeInfo + interoptopus::lang::types::WireIO,
+{
+    request.try_unwire().map_err(|error| invalid(format!("The request cannot be read: {error}")))
+}
+
+fn answer(response: tokenkit::TokenResponse) -> Wire<TokenResponse> {
+    Wire::from(TokenResponse::from(response))
+}
+
+fn invalid(message: String) -> Error {
+    Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
+}

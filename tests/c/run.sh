@@ -1,0 +1,52 @@
+#!/bin/sh
+# Compiles the C tests and runs them, on Linux under valgrind, too.
+# run.sh <folder of the library> <program of the test server>
+# The last line is: c: N passed, N failed
+set -eu
+
+[ $# -eq 2 ] || { echo "usage: $0 <folder of the library> <program of the test server>" >&2; exit 2; }
+library=$(cd "$1" && pwd)
+server=$2
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+
+# The server ends with its standard input, which is this pipe.
+mkfifo "$work/input"
+"$server" <"$work/input" >"$work/ready" &
+exec 3>"$work/input"
+trap 'exec 3>&-; wait; rm -rf "$work"' EXIT
+
+cc -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -pedantic -I "$here/../../bindings/c" \
+    "$here/tokenkit_test.c" -o "$work/tokenkit_test" -L "$library" -ltokenkit -Wl,-rpath,"$library" -pthread
+
+tries=0
+until grep -q '}' "$work/ready"; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || { echo "the test server does not start" >&2; exit 1; }
+    sleep 0.1
+done
+url=$(sed -n 's/.*"http":"\([^"]*\)".*/\1/p' "$work/ready")
+
+status=0
+"$work/tokenkit_test" "$url" 250 >"$work/results" || status=$?
+cat "$work/results"
+passed=$(grep -c '^ok ' "$work/results" || true)
+failed=$(grep -c '^FAILED ' "$work/results" || true)
+# A crash ends the program before it can count its failure.
+[ $status -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+
+if [ "$(uname)" = Linux ]; then
+    # Slow, so a cancelled call gets more time. Fails for invalid accesses and for memory that is lost; not for what
+    # is "possibly" lost, because a pointer made by Rust's Arc::into_raw does not point to the start of its block.
+    if valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+        --error-exitcode=99 "$work/tokenkit_test" "$url" 20000; then
+        echo "ok memory under valgrind"
+        passed=$((passed + 1))
+    else
+        echo "FAILED memory under valgrind"
+        failed=$((failed + 1))
+    fi
+fi
+
+echo "c: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,244 @@
+/*
+ * The C API from C, against the test server.
+ *
+ * tokenkit_test <server> <milliseconds>: the server's http address, and how long a cancelled call may take.
+ * Prints a line "ok <test>" or "FAILED <test>: <why>" for each test; the exit code tells whether one failed.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tokenkit.h"
+
+enum { THREADS = 8 };
+
+static const char *server;
+static double cancel_limit_ms;
+static TokenkitClient *client;
+static bool any_failed;
+
+#define CHECK(condition)                                                                  \
+    do {                                                                                  \
+        if (!(condition)) {                                                               \
+            snprintf(why, why_size, "line %d: %s", __LINE__, #condition);                 \
+            return false;                                                                 \
+        }                                                                                 \
+    } while (0)
+
+typedef bool Test(char *why, size_t why_size);
+
+static void run(const char *name, Test *test) {
+    char why[512] = "";
+    if (test(why, sizeof why)) {
+        printf("ok %s\n", name);
+    } else {
+        printf("FAILED %s: %s\n", name, why);
+        any_failed = true;
+    }
+    fflush(stdout);
+}
+
+static double now_ms(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+static void sleep_ms(long milliseconds) {
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* Whether a text contains a part; frees the text. */
+static bool holds(char *text, const char *part) {
+    bool found = text != NULL && strstr(text, part) != NULL;
+    if (!found) {
+        fprintf(stderr, "expected %s in %s\n", part, text == NULL ? "NULL" : text);
+    }
+    tokenkit_string_free(text);
+    return found;
+}
+
+/* A request by demo-client for a token of its own. */
+static const char *request(char *buffer, size_t size, const char *path, const char *secret) {
+    snprintf(buffer, size,
+             "{\"endpoint\":\"%s%s\",\"client_id\":\"demo-client\","
+             "\"authentication\":{\"method\":\"client_secret_basic\",\"secret\":\"%s\"},"
+             "\"grant\":{\"type\":\"client_credentials\"},\"http\":{\"max_retries\":0}}",
+             server, path, secret);
+    return buffer;
+}
+
+static bool version(char *why, size_t why_size) {
+    unsigned major = 0, minor = 0, patch = 0;
+    CHECK(sscanf(tokenkit_version(), "%u.%u.%u", &major, &minor, &patch) == 3);
+    CHECK(major + minor + patch > 0);
+    return true;
+}
+
+static bool token(char *why, size_t why_size) {
+    char json[1024];
+    char *answer = tokenkit_token(client, request(json, sizeof json, "/token", "demo-secret"), NULL);
+    CHECK(answer != NULL);
+    bool has_status = strstr(answer, "\"status\":200") != NULL;
+    bool has_expiry = strstr(answer, "\"expires_in\":") != NULL && strstr(answer, "\"expires_at_ms\":1") != NULL;
+    bool has_error = strstr(answer, "\"error\":") != NULL;
+    CHECK(holds(answer, "\\\"access_token\\\":\\\""));
+    CHECK(has_status && has_expiry && !has_error);
+    return true;
+}
+
+static bool server_error(char *why, size_t why_size) {
+    char json[1024];
+    char *answer = tokenkit_token(client, request(json, sizeof json, "/token", "hunter2"), NULL);
+    CHECK(answer != NULL);
+    bool has_category = strstr(answer, "\"category\":\"server\"") != NULL;
+    bool has_status = strstr(answer, "\"status\":401") != NULL;
+    bool has_secret = strstr(answer, "hunter2") != NULL;
+    CHECK(holds(answer, "\"code\":\"invalid_client\""));
+    CHECK(has_category && has_status && !has_secret);
+    return true;
+}
+
+static bool transport_error(char *why, size_t why_size) {
+    /* The discard port: nobody listens there. */
+    const char *json = "{\"endpoint\":\"http://127.0.0.1:9/\",\"grant\":{\"type\":\"client_credentials\"},"
+                       "\"http\":{\"max_retries\":0}}";
+    CHECK(holds(tokenkit_token(client, json, NULL), "\"category\":\"transport\""));
+    return true;
+}
+
+static bool null_is_refused(char *why, size_t why_size) {
+    char json[1024];
+    request(json, sizeof json, "/token", "demo-secret");
+    CHECK(holds(tokenkit_token(NULL, json, NULL), "\"message\":\"The client is NULL.\""));
+    CHECK(holds(tokenkit_token(client, NULL, NULL), "\"message\":\"The request is NULL.\""));
+    CHECK(holds(tokenkit_device_token(NULL, NULL, NULL), "\"category\":\"invalid_input\""));
+    tokenkit_client_free(NULL);
+    tokenkit_cancel_trigger(NULL);
+    tokenkit_cancel_free(NULL);
+    tokenkit_string_free(NULL);
+    return true;
+}
+
+static bool bad_input_is_refused(char *why, size_t why_size) {
+    const char *requests[] = {"", "null", "[]", "{", "{\"endpoint\":7}", "\xff\xfe", "{\"grant\":{\"type\":\"none\"}}",
+                              "{\"endpoint\":\"ftp://as.example\",\"grant\":{\"type\":\"client_credentials\"}}"};
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        CHECK(holds(tokenkit_token(client, requests[i], NULL), "\"category\":\"invalid_input\""));
+        CHECK(holds(tokenkit_device_token(client, requests[i], NULL), "\"category\":\"invalid_input\""));
+    }
+    return true;
+}
+
+static bool panic_is_an_error(char *why, size_t why_size) {
+    const char *json = "{\"endpoint\":\"panic:\",\"grant\":{\"type\":\"client_credentials\"}}";
+    CHECK(holds(tokenkit_token(client, json, NULL), "\"code\":\"internal_error\""));
+    return true;
+}
+
+static bool device_token(char *why, size_t why_size) {
+    char json[1024];
+    snprintf(json, sizeof json,
+             "{\"request\":{\"endpoint\":\"%s/token\",\"client_id\":\"public-client\","
+             "\"grant\":{\"type\":\"device_code\",\"device_code\":\"no-such-code\"}},\"interval\":1,\"expires_in\":9}",
+             server);
+    CHECK(holds(tokenkit_device_token(client, json, NULL), "\"oauth_error\":\"invalid_grant\""));
+    return true;
+}
+
+static void *trigger_soon(void *cancel) {
+    sleep_ms(200);
+    tokenkit_cancel_trigger(cancel);
+    return NULL;
+}
+
+static bool cancel_from_another_thread(char *why, size_t why_size) {
+    char json[1024];
+    TokenkitCancel *cancel = tokenkit_cancel_new();
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, trigger_soon, cancel) == 0);
+    double start = now_ms();
+    char *answer = tokenkit_token(client, request(json, sizeof json, "/slow?ms=60000", "demo-secret"), cancel);
+    double elapsed = now_ms() - start;
+    pthread_join(thread, NULL);
+    CHECK(holds(answer, "\"category\":\"cancelled\""));
+    CHECK(elapsed < 200 + cancel_limit_ms);
+    /* It stays triggered. */
+    answer = tokenkit_token(client, request(json, sizeof json, "/slow?ms=60000", "demo-secret"), cancel);
+    CHECK(holds(answer, "\"category\":\"cancelled\""));
+    tokenkit_cancel_free(cancel);
+    return true;
+}
+
+static bool an_untriggered_handle_changes_nothing(char *why, size_t why_size) {
+    char json[1024];
+    TokenkitCancel *cancel = tokenkit_cancel_new();
+    char *answer = tokenkit_token(client, request(json, sizeof json, "/token", "demo-secret"), cancel);
+    tokenkit_cancel_free(cancel);
+    CHECK(holds(answer, "\"status\":200"));
+    return true;
+}
+
+static void *get_token(void *path) {
+    char json[1024];
+    return tokenkit_token(client, request(json, sizeof json, path, "demo-secret"), NULL);
+}
+
+static bool threads_share_a_client(char *why, size_t why_size) {
+    pthread_t threads[THREADS];
+    int good = 0;
+    for (int i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, get_token, "/token") == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *answer = NULL;
+        pthread_join(threads[i], &answer);
+        good += holds(answer, "\"status\":200");
+    }
+    CHECK(good == THREADS);
+    return true;
+}
+
+/* Last: it frees the client. */
+static bool a_call_outlives_its_client(char *why, size_t why_size) {
+    pthread_t thread;
+    void *answer = NULL;
+    CHECK(pthread_create(&thread, NULL, get_token, "/slow?ms=1500") == 0);
+    sleep_ms(500);
+    tokenkit_client_free(client);
+    client = NULL;
+    pthread_join(thread, &answer);
+    CHECK(holds(answer, "\"status\":200"));
+    return true;
+}
+
+int main(int count, char **arguments) {
+    if (count != 3) {
+        fprintf(stderr, "usage: %s <server> <milliseconds>\n", arguments[0]);
+        return 2;
+    }
+    server = arguments[1];
+    cancel_limit_ms = atof(arguments[2]);
+    client = tokenkit_client_new();
+    if (client == NULL) {
+        fprintf(stderr, "there is no client\n");
+        return 2;
+    }
+    run("version", version);
+    run("token", token);
+    run("server error", server_error);
+    run("transport error", transport_error);
+    run("NULL is refused or ignored", null_is_refused);
+    run("bad input is refused", bad_input_is_refused);
+    run("a panic is an error", panic_is_an_error);
+    run("device token", device_token);
+    run("cancel from another thread", cancel_from_another_thread);
+    run("an untriggered handle changes nothing", an_untriggered_handle_changes_nothing);
+    run("threads share a client", threads_share_a_client);
+    run("a call outlives its client", a_call_outlives_its_client);
+    return any_failed;
+}
