@@ -32,7 +32,6 @@ param(
     [string] $Configuration = 'Debug',
 
     # Runs only these test suites.
-    [ValidateSet('rust', 'c', 'dotnet', 'pester')]
     [string[]] $Suite = @('rust', 'c', 'dotnet', 'pester'),
 
     # Package: a folder with native libraries of further platforms, as <rid>/<file>.
@@ -153,12 +152,15 @@ function Invoke-Clean {
     Remove-Item $out, $target, (Join-Path $root 'powershell/bin'), (Join-Path $root 'powershell/obj') -Recurse -Force -ErrorAction Ignore
 }
 
-# A POSIX shell hands several tasks over as one word.
-$tasks = $Task -split ','
-$known = 'Build', 'Bindings', 'Lint', 'Test', 'Demo', 'Bench', 'Package', 'Clean'
-foreach ($name in $tasks) {
-    if ($name -notin $known) { throw "There is no task '$name'. Tasks: $($known -join ', ')." }
+function Assert-Known([string] $Kind, [string[]] $Name, [string[]] $Known) {
+    $Name.Where({ $_ -notin $Known }) | ForEach-Object { throw "There is no $Kind '$_'. There are: $($Known -join ', ')." }
 }
+
+# Called from another shell, several names are one word.
+$tasks = $Task -split ','
+$Suite = $Suite -split ','
+Assert-Known task $tasks 'Build', 'Bindings', 'Lint', 'Test', 'Demo', 'Bench', 'Package', 'Clean'
+Assert-Known 'test suite' $Suite 'rust', 'c', 'dotnet', 'pester'
 if ($tasks -contains 'Package') {
     $Configuration = $profileFolder = 'Release'
     $profileFolder = 'release'
