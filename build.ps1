@@ -104,6 +104,7 @@ function Invoke-Build {
     $manifest = Join-Path $module 'TokenKit.psd1'
     $text = Get-Content $manifest -Raw
     Set-Content $manifest ($text -replace "(?m)^(\s*ModuleVersion\s*=\s*)'[^']*'", "`$1'$version'") -NoNewline
+    & (Join-Path $root powershell/help.ps1) -Destination (Join-Path $module en-US/TokenKit.dll-Help.xml)
     Write-Host "Module: $module"
 }
 

@@ -1,0 +1,28 @@
+@{
+    RootModule           = 'TokenKit.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '53fc9542-2965-4201-a17a-fbf971eea40c'
+    Author               = 'The TokenKit authors'
+    Copyright            = '(c) The TokenKit authors. MIT OR Apache-2.0.'
+    Description          = 'Gets, refreshes, checks and keeps OAuth 2.0 and OpenID Connect tokens: every grant and client authentication, done by a native library that brings no assemblies other modules could collide with.'
+
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+
+    TypesToProcess       = @('TokenKit.Types.ps1xml')
+    FormatsToProcess     = @('TokenKit.Format.ps1xml')
+
+    CmdletsToExport      = @('Invoke-OAuth2TokenEndpoint')
+    AliasesToExport      = @('Invoke-TokenEndpoint', 'token')
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('OAuth', 'OAuth2', 'OpenIDConnect', 'OIDC', 'Token', 'JWT', 'Authentication', 'Security', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
+            ProjectUri   = 'https://github.com/tokenkit/tokenkit'
+            LicenseUri   = 'https://github.com/tokenkit/tokenkit/blob/main/LICENSE-MIT'
+            ReleaseNotes = 'https://github.com/tokenkit/tokenkit/blob/main/CHANGELOG.md'
+        }
+    }
+}

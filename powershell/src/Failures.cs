@@ -1,0 +1,179 @@
+using System.Management.Automation;
+using System.Net;
+using System.Security;
+using System.Security.Cryptography;
+using System.Text;
+
+using TokenKit.Native;
+
+namespace TokenKit;
+
+/// <summary>A failure on its way to the cmdlet that reports it.</summary>
+/// <param name="cause">The exception that scripts see.</param>
+/// <param name="code">The OAuth error code, or one of TokenKit's own.</param>
+/// <param name="category">PowerShell's category for it.</param>
+/// <param name="advice">What a person can do about it.</param>
+internal sealed class FailureException(Exception cause, string code, ErrorCategory category, string advice)
+    : Exception(cause.Message, cause)
+{
+    internal string Code { get; } = code;
+
+    /// <summary>Where it happened, without anything secret.</summary>
+    internal string? Endpoint { get; init; }
+
+    /// <summary>What the server answered.</summary>
+    internal string? Body { get; init; }
+
+    /// <summary>The error record with <paramref name="errorId"/> about <paramref name="target"/>.</summary>
+    internal ErrorRecord ToRecord(string errorId, object? target) => new(InnerException!, errorId, category, target)
+    {
+        ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = advice },
+    };
+}
+
+/// <summary>Makes failures, those of the native library and the module's own.</summary>
+internal static class Failures
+{
+    /// <summary>Input that cannot be used; nothing was sent.</summary>
+    internal static FailureException Invalid(string message, string code = "invalid_argument", Exception? cause = null) =>
+        new(new ArgumentException(message, cause), code, ErrorCategory.InvalidArgument, "Correct the value that the message names.");
+
+    /// <summary>A private key is not where it was said to be, for the reason in <paramref name="cause"/>.</summary>
+    internal static FailureException KeyNotFound(Exception cause) =>
+        new(cause, "invalid_key", ErrorCategory.ObjectNotFound, "Name a certificate or key file that exists and that this user may read.");
+
+    /// <summary>The native library is not there or not usable.</summary>
+    internal static FailureException Library(string code, ErrorCategory category, string message, string advice) =>
+        new(new DllNotFoundException(message), code, category, advice);
+
+    /// <summary>A defect.</summary>
+    internal static FailureException Internal(string message, Exception cause) =>
+        new(new InvalidOperationException(message, cause), "internal_error", ErrorCategory.InvalidOperation, "This is a defect in TokenKit: please report it.");
+
+    /// <summary>Runs a native call; what it throws becomes a <see cref="FailureException"/>.</summary>
+    internal static T Guard<T>(Func<T> call)
+    {
+        try
+        {
+            return call();
+        }
+        catch (Exception e) when (Translate(e) is { } failure)
+        {
+            throw failure;
+        }
+    }
+
+    /// <summary>What <paramref name="exception"/> of a native call means, or <c>null</c> when it is something else.</summary>
+    internal static FailureException? Translate(Exception exception) => exception switch
+    {
+        EnumException<Failure> { Value: var failure } => FromNative(failure),
+        EnumException => Internal("TokenKit's native library gave an answer that cannot be read.", exception),
+        // The generated code compares a hash of both interfaces before the first call.
+        TypeInitializationException { InnerException: TypeLoadException or EntryPointNotFoundException } => Library(
+            "native_library_mismatch",
+            ErrorCategory.InvalidData,
+            "TokenKit's native library and TokenKit.dll are not of the same build.",
+            "Install TokenKit anew, or build it with ./build.sh (on Windows ./build.ps1), and start PowerShell again."),
+        _ => null,
+    };
+
+    private static FailureException FromNative(Failure failure)
+    {
+        using (failure)
+        {
+            FailureDetail detail =
+                failure.IsInvalidInput ? failure.AsInvalidInput().Unwire()
+                : failure.IsServer ? failure.AsServer().Unwire()
+                : failure.IsTransport ? failure.AsTransport().Unwire()
+                : failure.IsToken ? failure.AsToken().Unwire()
+                : failure.AsInternal().Unwire();
+            Exception cause =
+                failure.IsInvalidInput ? new ArgumentException(detail.message)
+                : failure.IsServer ? ServerException(detail)
+                : failure.IsTransport ? TransportException(detail)
+                : failure.IsToken ? TokenException(detail)
+                : detail.code == "signing_failed" ? new CryptographicException(detail.message)
+                : new InvalidOperationException(detail.message);
+            return new FailureException(cause, detail.code, Category(detail), detail.advice) { Endpoint = detail.endpoint, Body = detail.body };
+        }
+    }
+
+    /// <summary>
+    /// PowerShell's own exception for HTTP errors, which scripts catch by its name. Its assembly is not part of
+    /// PowerShell Standard, so the type is looked up; a host without it gets the same shape.
+    /// </summary>
+    private static HttpRequestException ServerException(FailureDetail detail)
+    {
+        HttpResponseMessage response = Response(detail);
+        var type = Type.GetType("Microsoft.PowerShell.Commands.HttpResponseException, Microsoft.PowerShell.Commands.Utility");
+        return type is null
+            ? new ServerErrorException(detail.message, response)
+            : (HttpRequestException)Activator.CreateInstance(type, detail.message, response)!;
+    }
+
+    private static HttpResponseMessage Response(FailureDetail detail)
+    {
+        var response = new HttpResponseMessage((HttpStatusCode)(detail.status ?? 0))
+        {
+            Content = new ByteArrayContent(Encoding.UTF8.GetBytes(detail.body ?? "")),
+            RequestMessage = new HttpRequestMessage(HttpMethod.Post, detail.endpoint),
+        };
+        foreach (Header header in detail.headers)
+        {
+            // The length is that of the body as it is here, with secrets masked.
+            if (header.name != "content-length" && !response.Headers.TryAddWithoutValidation(header.name, header.content))
+            {
+                response.Content.Headers.TryAddWithoutValidation(header.name, header.content);
+            }
+        }
+        return response;
+    }
+
+    private static HttpRequestException TransportException(FailureDetail detail)
+    {
+        HttpRequestError error = detail.code switch
+        {
+            "dns_failed" => HttpRequestError.NameResolutionError,
+            "connect_failed" => HttpRequestError.ConnectionError,
+            "tls_failed" => HttpRequestError.SecureConnectionError,
+            "proxy_failed" => HttpRequestError.ProxyTunnelError,
+            "connection_lost" => HttpRequestError.ResponseEnded,
+            _ => HttpRequestError.Unknown,
+        };
+        return new HttpRequestException(error, detail.message, detail.code == "timeout" ? new TimeoutException(detail.message) : null);
+    }
+
+    private static Exception TokenException(FailureDetail detail) =>
+        detail.code == "expired_token" ? new TimeoutException(detail.message) : new SecurityException(detail.message);
+
+    private static ErrorCategory Category(FailureDetail detail) => detail.code switch
+    {
+        "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" => ErrorCategory.AuthenticationError,
+        "access_denied" or "unauthorized_client" or "consent_required" or "insufficient_scope" => ErrorCategory.PermissionDenied,
+        "authorization_pending" or "slow_down" => ErrorCategory.ResourceBusy,
+        "temporarily_unavailable" or "server_error" => ErrorCategory.ResourceUnavailable,
+        "expired_token" or "timeout" => ErrorCategory.OperationTimeout,
+        "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" => ErrorCategory.SecurityError,
+        "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" => ErrorCategory.ConnectionError,
+        "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" => ErrorCategory.InvalidResult,
+        "signing_failed" or "internal_error" => ErrorCategory.InvalidOperation,
+        _ => detail.status switch
+        {
+            null => ErrorCategory.InvalidArgument,
+            400 when detail.oauth_error is not null => ErrorCategory.InvalidArgument,
+            401 => ErrorCategory.AuthenticationError,
+            403 => ErrorCategory.PermissionDenied,
+            404 => ErrorCategory.ObjectNotFound,
+            429 => ErrorCategory.LimitsExceeded,
+            >= 500 => ErrorCategory.ResourceUnavailable,
+            _ => ErrorCategory.ProtocolError,
+        },
+    };
+
+    /// <summary>An HTTP error where PowerShell's own exception for it cannot be had.</summary>
+    private sealed class ServerErrorException(string message, HttpResponseMessage response)
+        : HttpRequestException(message, null, response.StatusCode)
+    {
+        public HttpResponseMessage Response { get; } = response;
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Management.Automation;
+using System.Numerics;
+using System.Text.Json;
+
+using TokenKit.Native;
+
+namespace TokenKit;
+
+/// <summary>Shapes answers for PowerShell.</summary>
+internal static class Output
+{
+    /// <summary>The type name of what a token endpoint granted; its default view masks the tokens.</summary>
+    internal const string TokenResponseType = "TokenKit.TokenResponse";
+
+    // As deep as the native library reads.
+    private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
+
+    /// <summary>
+    /// The server's JSON as object, its members in their order, with the local time of expiry when the server told
+    /// the lifetime.
+    /// </summary>
+    internal static PSObject TokenResponse(TokenResponse response)
+    {
+        using JsonDocument json = JsonDocument.Parse(response.body.TrimStart('\uFEFF'), Options);
+        PSObject token = Object(json.RootElement);
+        if (response.expires_at_ms is { } milliseconds)
+        {
+            Set(token, "expiry_datetime", DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).LocalDateTime);
+        }
+        token.TypeNames.Insert(0, TokenResponseType);
+        return token;
+    }
+
+    private static object? Value(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object => Object(element),
+        JsonValueKind.Array => element.EnumerateArray().Select(Value).ToArray(),
+        JsonValueKind.String => element.GetString(),
+        JsonValueKind.Number => Number(element),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => null,
+    };
+
+    private static object Number(JsonElement element)
+    {
+        if (element.TryGetInt64(out long integer))
+        {
+            return integer;
+        }
+        string text = element.GetRawText();
+        return text.AsSpan().IndexOfAny(".eE") < 0 ? BigInteger.Parse(text, CultureInfo.InvariantCulture) : element.GetDouble();
+    }
+
+    private static PSObject Object(JsonElement element)
+    {
+        var result = new PSObject();
+        foreach (JsonProperty member in element.EnumerateObject())
+        {
+            Set(result, member.Name, Value(member.Value));
+        }
+        return result;
+    }
+
+    /// <summary>Of several members with one name the last counts, as everywhere in JSON. PowerShell knows no empty name.</summary>
+    private static void Set(PSObject target, string name, object? value)
+    {
+        if (name.Length == 0)
+        {
+            return;
+        }
+        if (target.Properties[name] is { } property)
+        {
+            property.Value = value;
+        }
+        else
+        {
+            target.Properties.Add(new PSNoteProperty(name, value), preValidated: true);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using System.Management.Automation;
+using System.Runtime.InteropServices;
+using System.Security;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace TokenKit;
+
+/// <summary>Bytes of a secret that the garbage collector does not copy, wiped on <see cref="Dispose"/>.</summary>
+internal sealed class SecretBuffer : IDisposable
+{
+    private readonly byte[] bytes;
+    private int length;
+
+    private SecretBuffer(int capacity) => bytes = GC.AllocateArray<byte>(capacity, pinned: true);
+
+    internal ReadOnlySpan<byte> Span => Memory.Span;
+
+    internal ReadOnlyMemory<byte> Memory => bytes.AsMemory(0, length);
+
+    public void Dispose() => CryptographicOperations.ZeroMemory(bytes);
+
+    /// <summary>Takes what <paramref name="write"/> writes, with as much room as it needs.</summary>
+    internal static SecretBuffer FromWriter(int capacity, TryWrite write)
+    {
+        for (; ; capacity *= 2)
+        {
+            var buffer = new SecretBuffer(capacity);
+            try
+            {
+                if (write(buffer.bytes, out buffer.length))
+                {
+                    return buffer;
+                }
+            }
+            catch
+            {
+                buffer.Dispose();
+                throw;
+            }
+            buffer.Dispose();
+        }
+    }
+
+    /// <summary>Takes text as UTF-8.</summary>
+    internal static SecretBuffer FromText(ReadOnlySpan<char> text)
+    {
+        var buffer = new SecretBuffer(Encoding.UTF8.GetMaxByteCount(text.Length));
+        buffer.length = Encoding.UTF8.GetBytes(text, buffer.bytes);
+        return buffer;
+    }
+
+    /// <summary>Takes the text of a secure string as UTF-8.</summary>
+    internal static unsafe SecretBuffer FromSecureString(SecureString text)
+    {
+        IntPtr plain = Marshal.SecureStringToGlobalAllocUnicode(text);
+        try
+        {
+            return FromText(new ReadOnlySpan<char>((void*)plain, text.Length));
+        }
+        finally
+        {
+            Marshal.ZeroFreeGlobalAllocUnicode(plain);
+        }
+    }
+
+    /// <summary>Writes blocks of PEM text (RFC 7468), each from its label and content.</summary>
+    internal static SecretBuffer FromPem(params ReadOnlySpan<(string Label, ReadOnlyMemory<byte> Content)> blocks)
+    {
+        int size = 0;
+        foreach ((string label, ReadOnlyMemory<byte> content) in blocks)
+        {
+            size += PemEncoding.GetEncodedSize(label.Length, content.Length) + 1;
+        }
+        char[] text = GC.AllocateArray<char>(size, pinned: true);
+        try
+        {
+            int length = 0;
+            foreach ((string label, ReadOnlyMemory<byte> content) in blocks)
+            {
+                _ = PemEncoding.TryWrite(label, content.Span, text.AsSpan(length), out int written);
+                length += written;
+                text[length++] = '\n';
+            }
+            return FromText(text.AsSpan(0, length));
+        }
+        finally
+        {
+            Array.Clear(text);
+        }
+    }
+
+    /// <summary>Takes the content of a file, of which no more than <paramref name="limit"/> bytes are read.</summary>
+    internal static SecretBuffer FromFile(string path, int limit)
+    {
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var buffer = new SecretBuffer((int)Math.Min(file.Length, limit));
+        buffer.length = file.ReadAtLeast(buffer.bytes, buffer.bytes.Length, throwOnEndOfStream: false);
+        return buffer;
+    }
+
+    /// <summary>Writes into <paramref name="destination"/>, or returns <c>false</c> when it is too small.</summary>
+    internal delegate bool TryWrite(Span<byte> destination, out int written);
+}
+
+/// <summary>Secrets as people hand them over.</summary>
+internal static class Secrets
+{
+    /// <summary>Whether there is nothing: <c>null</c> or an empty text.</summary>
+    internal static bool IsAbsent(object? value) => Unwrap(value) is null or "";
+
+    /// <summary>The object itself, without PowerShell's wrapper.</summary>
+    internal static object? Unwrap(object? value) => value is PSObject wrapper ? wrapper.BaseObject : value;
+
+    /// <summary>The bytes of a secret given as text, secure string, or the password of a credential.</summary>
+    /// <exception cref="FailureException">It is something else.</exception>
+    internal static SecretBuffer Read(object? value, string parameter) => Unwrap(value) switch
+    {
+        string text => SecretBuffer.FromText(text),
+        SecureString text => SecretBuffer.FromSecureString(text),
+        PSCredential credential => SecretBuffer.FromSecureString(credential.Password),
+        var other => throw Failures.Invalid(
+            $"-{parameter} takes a string, a SecureString or a PSCredential, not {(other is null ? "nothing" : $"a {other.GetType()}")}."),
+    };
+}

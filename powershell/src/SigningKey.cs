@@ -1,0 +1,200 @@
+using System.Buffers.Text;
+using System.Management.Automation;
+using System.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+using TokenKit.Commands;
+using TokenKit.Native;
+
+namespace TokenKit;
+
+/// <summary>
+/// A private key as people hand it over. One that can be read signs in the native library, any other where it is.
+/// </summary>
+internal sealed class SigningKey : IDisposable
+{
+    /// <summary>No key file comes near this size, in bytes.</summary>
+    private const int MaxFile = 1024 * 1024;
+
+    /// <summary>The key itself as PEM, DER, PKCS#12 or JWK, when it can be read.</summary>
+    private readonly SecretBuffer? data;
+
+    /// <summary>What signs otherwise.</summary>
+    private readonly AsymmetricAlgorithm? external;
+
+    private readonly X509Certificate2? certificate;
+
+    private SigningKey(SecretBuffer data) => this.data = data;
+
+    private SigningKey(AsymmetricAlgorithm key, X509Certificate2? certificate)
+    {
+        this.certificate = certificate;
+        data = Export(key, certificate);
+        external = data is null ? key : null;
+    }
+
+    public void Dispose() => data?.Dispose();
+
+    /// <summary>Finds the key that <paramref name="value"/> is or names.</summary>
+    /// <param name="cmdlet">The cmdlet whose session resolves paths.</param>
+    /// <param name="call">The call that the key is for.</param>
+    /// <param name="value">Certificate, key object, PEM or JWK text, path, or thumbprint.</param>
+    /// <param name="parameter">Where the value comes from, for errors.</param>
+    /// <exception cref="FailureException">There is no private key.</exception>
+    internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter) => Secrets.Unwrap(value) switch
+    {
+        X509Certificate2 certificate => FromCertificate(call, certificate),
+        RSA key => new SigningKey(key, null),
+        ECDsa key => new SigningKey(key, null),
+        SecureString text => new SigningKey(SecretBuffer.FromSecureString(text)),
+        string text when IsKey(text) => new SigningKey(SecretBuffer.FromText(text)),
+        string text when IsThumbprint(text) => FromCertificate(call, call.Own(FromStore(text))),
+        string path => FromPath(cmdlet, call, path),
+        FileInfo file => FromPath(cmdlet, call, file.FullName),
+        var other => throw Failures.Invalid(
+            $"-{parameter} takes a certificate with its private key, an RSA or ECDsa key, a path, a thumbprint, or a key as PEM or JWK text, not a {other?.GetType()}."),
+    };
+
+    /// <summary>How <paramref name="call"/> authenticates with this key.</summary>
+    internal ClientAuthentication Authentication(TokenKitCmdlet cmdlet, Call call, object? password, string? keyId, AssertionOptions options)
+    {
+        if (data is not null)
+        {
+            return ClientAuthentication.PrivateKeyJwt(new PrivateKeyAssertion
+            {
+                key = call.Put(data.Span),
+                password = Secrets.IsAbsent(password) ? null : call.Put(password, "CertificatePassword"),
+                key_id = keyId,
+                options = options,
+            });
+        }
+        AsymmetricAlgorithm key = external!;
+        // The methods of a class written in PowerShell run in its runspace, which waits for this call.
+        bool isScript = key.GetType().Assembly.IsDynamic;
+        call.SetSigner((algorithm, message) =>
+            isScript ? cmdlet.OnPipelineThread(() => Sign(key, algorithm, message)) : Sign(key, algorithm, message));
+        return ClientAuthentication.ExternalKeyJwt(new ExternalKeyAssertion
+        {
+            key_type = TypeOf(key),
+            key_id = keyId,
+            certificate = certificate is null ? [] : [.. certificate.RawData],
+            options = options,
+        });
+    }
+
+    private static bool IsKey(string text) =>
+        text.Contains("-----BEGIN ", StringComparison.Ordinal) || text.AsSpan().TrimStart().StartsWith("{");
+
+    private static bool IsThumbprint(string text) => text.Length == 40 && text.All(char.IsAsciiHexDigit);
+
+    private static SigningKey FromCertificate(Call call, X509Certificate2 certificate)
+    {
+        if (!certificate.HasPrivateKey)
+        {
+            throw Failures.Invalid($"The certificate {certificate.Thumbprint} has no private key.", "invalid_key");
+        }
+        AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey();
+        return key is not null
+            ? new SigningKey(call.Own(key), certificate)
+            : throw Failures.Invalid($"The private key of the certificate {certificate.Thumbprint} is neither RSA nor EC.", "unsupported_key");
+    }
+
+    private static X509Certificate2 FromStore(string thumbprint)
+    {
+        foreach (StoreLocation location in new[] { StoreLocation.CurrentUser, StoreLocation.LocalMachine })
+        {
+            using var store = new X509Store(StoreName.My, location);
+            try
+            {
+                store.Open(OpenFlags.ReadOnly | OpenFlags.OpenExistingOnly);
+            }
+            catch (CryptographicException)
+            {
+                // Only Windows has this store for the machine, and not every user has one.
+                continue;
+            }
+            X509Certificate2Collection found = store.Certificates.Find(X509FindType.FindByThumbprint, thumbprint, validOnly: false);
+            if (found.Count > 0)
+            {
+                return found[0];
+            }
+        }
+        throw Failures.KeyNotFound(new ItemNotFoundException(
+            $"No certificate in CurrentUser\\My or LocalMachine\\My has the thumbprint {thumbprint}."));
+    }
+
+    private static SigningKey FromPath(TokenKitCmdlet cmdlet, Call call, string path)
+    {
+        try
+        {
+            string file = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
+            if (provider.Name == "FileSystem")
+            {
+                return new SigningKey(SecretBuffer.FromFile(file, MaxFile));
+            }
+            foreach (PSObject item in cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true))
+            {
+                if (item.BaseObject is X509Certificate2 certificate)
+                {
+                    return FromCertificate(call, call.Own(certificate));
+                }
+            }
+        }
+        catch (Exception e) when (e is SessionStateException or ProviderInvocationException or IOException or UnauthorizedAccessException)
+        {
+            throw Failures.KeyNotFound(e);
+        }
+        throw Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
+    }
+
+    /// <summary>The key as PKCS#8, with its certificate as PEM; <c>null</c> when it cannot leave its place.</summary>
+    private static SecretBuffer? Export(AsymmetricAlgorithm key, X509Certificate2? certificate)
+    {
+        SecretBuffer pkcs8;
+        try
+        {
+            pkcs8 = SecretBuffer.FromWriter(4096, key.TryExportPkcs8PrivateKey);
+        }
+        catch (Exception)
+        {
+            // However a key says that it cannot be exported: if it can sign, that is all that is needed.
+            return null;
+        }
+        if (certificate is null)
+        {
+            return pkcs8;
+        }
+        using (pkcs8)
+        {
+            return SecretBuffer.FromPem(("PRIVATE KEY", pkcs8.Memory), ("CERTIFICATE", certificate.RawData));
+        }
+    }
+
+    private static byte[] Sign(AsymmetricAlgorithm key, string algorithm, byte[] message)
+    {
+        (HashAlgorithmName name, byte[] hash) = algorithm[2..] switch
+        {
+            "256" => (HashAlgorithmName.SHA256, SHA256.HashData(message)),
+            "384" => (HashAlgorithmName.SHA384, SHA384.HashData(message)),
+            "512" => (HashAlgorithmName.SHA512, SHA512.HashData(message)),
+            _ => throw new NotSupportedException($"{algorithm} is not offered for keys outside TokenKit."),
+        };
+        return key switch
+        {
+            RSA rsa => rsa.SignHash(hash, name, algorithm[0] == 'P' ? RSASignaturePadding.Pss : RSASignaturePadding.Pkcs1),
+            // r and s side by side, as RFC 7518 section 3.4 wants them.
+            ECDsa ec => ec.SignHash(hash),
+            _ => throw new NotSupportedException($"A key of the type {key.GetType()} cannot sign."),
+        };
+    }
+
+    private static KeyType TypeOf(AsymmetricAlgorithm key) => (key, key.KeySize) switch
+    {
+        (RSA, _) => KeyType.Rsa,
+        (_, 256) => KeyType.P256,
+        (_, 384) => KeyType.P384,
+        (_, 521) => KeyType.P521,
+        (_, var bits) => throw Failures.Invalid($"There is no JOSE algorithm for an EC key of {bits} bits.", "unsupported_key"),
+    };
+}

@@ -1,0 +1,253 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Management.Automation;
+using System.Runtime.CompilerServices;
+
+using TokenKit.Native;
+
+namespace TokenKit.Commands;
+
+/// <summary>
+/// What every cmdlet of the module shares: waiting for native calls on the pipeline thread while their messages are
+/// written, answers in the order of the input, Ctrl+C, and failures.
+/// </summary>
+public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
+{
+    /// <summary>A wait this long is worth a progress bar.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private const string Waiting = "Waiting for the answer";
+
+    private readonly CancellationTokenSource stopping = new();
+
+    // Never disposed of: a call that ends after the cmdlet, because it was stopped, still adds to it.
+    private readonly BlockingCollection<Action> work = [];
+    private readonly Queue<PendingCall> calls = new();
+    private int running;
+    private string status = Waiting;
+    private int secondsRemaining = -1;
+    private ProgressRecord? progress;
+
+    /// <summary>Triggered by Ctrl+C and by the end of the cmdlet.</summary>
+    private protected CancellationToken Cancellation => stopping.Token;
+
+    /// <summary>The endpoint as errors may show it, where the cmdlet has one.</summary>
+    private protected virtual string? Endpoint => null;
+
+    /// <summary>Ends what still runs.</summary>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Runs <paramref name="function"/> where the host and PowerShell code may be used, and waits for it.</summary>
+    internal T OnPipelineThread<T>(Func<T> function)
+    {
+        var result = new TaskCompletionSource<T>();
+        work.Add(() =>
+        {
+            try
+            {
+                result.SetResult(function());
+            }
+            catch (Exception e)
+            {
+                result.SetException(e);
+            }
+        });
+        return result.Task.WaitAsync(Cancellation).GetAwaiter().GetResult();
+    }
+
+    /// <summary>Ends what still runs.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            stopping.Cancel();
+        }
+    }
+
+    /// <summary>Handles one input object, or the only call without any.</summary>
+    private protected abstract void Process();
+
+    /// <inheritdoc/>
+    protected sealed override void ProcessRecord()
+    {
+        try
+        {
+            Process();
+        }
+        catch (FailureException e)
+        {
+            // Behind the calls that still run: failures come in the order of the input, too.
+            calls.Enqueue(new PendingCall(() => throw e, Endpoint) { IsOver = true });
+            WriteFinished();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void EndProcessing() => Wait(0);
+
+    /// <inheritdoc/>
+    protected sealed override void StopProcessing() => stopping.Cancel();
+
+    /// <summary>
+    /// Takes a call that has been started, and waits until no more than <paramref name="limit"/> - 1 run. What
+    /// <paramref name="shape"/> makes of its answer is written in the order of the calls.
+    /// </summary>
+    private protected void Submit<T>(Task<T> call, Func<T, object> shape, int limit)
+    {
+        var pending = new PendingCall(() => shape(call.GetAwaiter().GetResult()), Endpoint);
+        calls.Enqueue(pending);
+        running++;
+        // After all events of the call, which its task has queued before it ended.
+        call.ContinueWith(
+            _ => work.Add(() =>
+            {
+                pending.IsOver = true;
+                running--;
+            }),
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        Wait(limit - 1);
+    }
+
+    /// <summary>Queues what happened in a call for the streams of the cmdlet.</summary>
+    /// <param name="happened">What happened.</param>
+    /// <param name="request">What is requested, for people.</param>
+    private protected void Observe(Event happened, string request) => work.Add(() => Show(happened, request));
+
+    private void Wait(int limit)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (running > limit)
+        {
+            Action? next;
+            try
+            {
+                work.TryTake(out next, (int)Patience.TotalMilliseconds / 4, Cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new PipelineStoppedException();
+            }
+            next?.Invoke();
+            WriteFinished();
+            if (running > limit && Stopwatch.GetElapsedTime(started) >= Patience)
+            {
+                ShowProgress();
+            }
+        }
+        while (work.TryTake(out Action? rest))
+        {
+            rest();
+        }
+        WriteFinished();
+        HideProgress();
+    }
+
+    private void WriteFinished()
+    {
+        while (calls.TryPeek(out PendingCall? call) && call.IsOver)
+        {
+            calls.Dequeue();
+            object answer;
+            try
+            {
+                answer = call.Answer();
+            }
+            catch (FailureException e)
+            {
+                Fail(e, call.Endpoint);
+                continue;
+            }
+            catch (OperationCanceledException) when (Cancellation.IsCancellationRequested)
+            {
+                throw new PipelineStoppedException();
+            }
+            catch (Exception e) when (e is OperationCanceledException or System.Text.Json.JsonException)
+            {
+                Fail(Failures.Internal($"The call ended without a usable answer: {e.Message}", e), call.Endpoint);
+                continue;
+            }
+            WriteObject(answer);
+        }
+    }
+
+    /// <summary>
+    /// Reports a failure. For one of several input objects it is an error that lets the others go on. Otherwise it
+    /// is thrown as the statement <c>throw</c> does: a script without <c>try</c> stops here and does not go on
+    /// without a token.
+    /// </summary>
+    private void Fail(FailureException failure, string? endpoint)
+    {
+        HideProgress();
+        object? target = failure.Endpoint ?? endpoint;
+        object? preference = MyInvocation.BoundParameters.GetValueOrDefault("ErrorAction");
+        if (MyInvocation.ExpectingInput || preference is not (null or ActionPreference.Continue))
+        {
+            WriteError(failure.ToRecord(failure.Code, target));
+            return;
+        }
+        // PowerShell passes such an exception on as it is: what it adds to other errors is added here.
+        ErrorRecord record = failure.ToRecord($"{failure.Code},{GetType().FullName}", target);
+        record.CategoryInfo.Activity = MyInvocation.MyCommand.Name;
+        if (MyInvocation.BoundParameters.GetValueOrDefault("ErrorVariable") is string variable
+            && SessionState.PSVariable.GetValue(variable.TrimStart('+')) is ArrayList errors)
+        {
+            errors.Add(record);
+        }
+        throw new RuntimeException(failure.Message, failure.InnerException, record) { WasThrownFromThrowStatement = true };
+    }
+
+    private void Show(Event happened, string request)
+    {
+        // The first line says what, the others with which headers and fields.
+        string[] lines = happened.text.Split('\n', StringSplitOptions.TrimEntries);
+        WriteVerbose(happened.kind.IsSending ? $"{lines[0]} ({request})" : lines[0]);
+        foreach (string line in lines.AsSpan(1))
+        {
+            WriteDebug(line);
+        }
+        status = happened.kind.IsSending ? Waiting : lines[0];
+        secondsRemaining =
+            happened.kind.IsRetrying ? (int)(happened.kind.AsRetrying() / 1000)
+            : happened.kind.IsPending ? (int)(happened.kind.AsPending().remaining_ms / 1000)
+            : -1;
+    }
+
+    private void ShowProgress()
+    {
+        string text = running > 1 ? $"{running} requests are running" : status;
+        if (progress?.StatusDescription != text)
+        {
+            progress = new ProgressRecord(RuntimeHelpers.GetHashCode(this), MyInvocation.MyCommand.Name, text)
+            {
+                SecondsRemaining = secondsRemaining,
+            };
+            WriteProgress(progress);
+        }
+    }
+
+    private void HideProgress()
+    {
+        if (progress is not null)
+        {
+            progress.RecordType = ProgressRecordType.Completed;
+            WriteProgress(progress);
+            progress = null;
+        }
+    }
+
+    private sealed class PendingCall(Func<object> answer, string? endpoint)
+    {
+        internal Func<object> Answer { get; } = answer;
+
+        internal string? Endpoint { get; } = endpoint;
+
+        internal bool IsOver { get; set; }
+    }
+}
