@@ -1,6 +1,7 @@
 //! The client: build, send, parse.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio::time::Instant;
@@ -126,16 +127,56 @@ impl Client {
         observer: &dyn Observer,
     ) -> Result<Arc<JwkSet>, Error> {
         let url = endpoint_url(jwks_uri, allow_insecure_http)?;
+        self.keys.get(url.as_str(), key_id, || self.fetch_keys(&url, config, observer)).await
+    }
+
+    /// The signature keys of `issuer`, found by its metadata and kept like those of [`keys`](Self::keys).
+    ///
+    /// # Errors
+    /// As [`metadata`](Self::metadata) and [`keys`](Self::keys).
+    pub async fn issuer_keys(
+        &self,
+        issuer: &str,
+        key_id: Option<&str>,
+        config: &HttpConfig,
+        allow_insecure_http: bool,
+        observer: &dyn Observer,
+    ) -> Result<Arc<JwkSet>, Error> {
+        let location = MetadataLocation::parse(issuer, allow_insecure_http)?;
+        let address = location.urls.first().map(Url::to_string).unwrap_or_default();
+        let fetch = || async {
+            let metadata = self.metadata(&location, config, observer).await?;
+            let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
+                let message = format!("The metadata of {issuer} names no jwks_uri, the address of its keys.");
+                Error::invalid(ErrorCode::InvalidJwks, message)
+            })?;
+            let url = endpoint_url(&jwks_uri, allow_insecure_http)?;
+            if address.starts_with("https:") && url.scheme() != "https" {
+                let message = format!("{issuer} is asked by https, but its keys are to be had without.");
+                return Err(Error::invalid(ErrorCode::InsecureEndpoint, message));
+            }
+            self.fetch_keys(&url, config, observer).await
+        };
+        self.keys.get(&address, key_id, fetch).await
+    }
+
+    async fn fetch_keys(
+        &self,
+        url: &Url,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<(JwkSet, Duration), Error> {
         let read = |sent: &HttpRequest, response: HttpResponse| {
             reply::success(sent, &response)?;
             match JwkSet::from_json(response.body.expose()) {
-                Ok(keys) => Ok((keys, freshness(sent, &response))),
+                // A secret that everyone can fetch vouches for no one.
+                Ok(keys) => Ok((keys.public_only(), freshness(sent, &response))),
                 Err(error) => {
                     Err(reply::unusable(sent, &response, ErrorCode::InvalidJwks, &error.to_string()))
                 }
             }
         };
-        self.keys.get(url.as_str(), key_id, || self.get(&url, config, observer, read)).await
+        self.get(url, config, observer, read).await
     }
 
     async fn get<T>(

@@ -5,12 +5,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde_json::Map;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::assertion::Assertion;
 use crate::error::{Error, ErrorCode};
-use crate::jwt::{self, Algorithm, Header, SigningKey};
+use crate::jwt::{Algorithm, KeyType, SigningKey};
 use crate::message::Field;
 use crate::secret::Secret;
 
@@ -93,17 +94,6 @@ pub(crate) struct Credentials {
     pub(crate) hidden: Vec<Secret>,
 }
 
-#[derive(Serialize)]
-struct AssertionClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    jti: &'a str,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
-}
-
 impl ClientAuthentication {
     /// Whether an assertion is signed by a key outside this library, which may block.
     #[must_use]
@@ -156,6 +146,11 @@ impl ClientAuthentication {
             }
             Self::PrivateKeyJwt { key, options } => {
                 let id = named("private_key_jwt")?;
+                if key.key_type() == KeyType::Symmetric {
+                    let message =
+                        "private_key_jwt needs a private key; a shared secret is for client_secret_jwt.";
+                    return Err(Error::invalid(ErrorCode::UnsupportedKey, message));
+                }
                 credentials.form.extend(assertion(id, endpoint, key, options, attempt)?);
             }
         }
@@ -177,26 +172,16 @@ fn assertion(
     options: &AssertionOptions,
     attempt: &Attempt,
 ) -> Result<[Field; 2], Error> {
-    let lifetime = i64::try_from(options.lifetime.as_secs()).ok().filter(|seconds| *seconds > 0);
-    let lifetime = lifetime.ok_or_else(|| {
-        Error::invalid(
-            ErrorCode::InvalidArgument,
-            "The lifetime of a client assertion is at least one second.",
-        )
-    })?;
-    let now = attempt.now.timestamp();
-    let claims = AssertionClaims {
-        iss: client_id,
-        sub: client_id,
-        aud: options.audience.as_deref().unwrap_or(endpoint),
-        jti: &attempt.jti,
-        iat: now,
-        nbf: now,
-        exp: now.saturating_add(lifetime),
+    let assertion = Assertion {
+        issuer: client_id.to_owned(),
+        subject: client_id.to_owned(),
+        audience: options.audience.as_deref().unwrap_or(endpoint).to_owned(),
+        lifetime: options.lifetime,
+        algorithm: options.algorithm,
+        claims: Map::new(),
     };
-    let header = Header::new(options.algorithm.unwrap_or(key.default_algorithm()), key);
     Ok([
         Field::new("client_assertion_type", JWT_BEARER_ASSERTION),
-        Field::new("client_assertion", jwt::sign(&header, &claims, key)?),
+        Field::new("client_assertion", assertion.sign(key, attempt)?.token),
     ])
 }

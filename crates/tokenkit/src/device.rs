@@ -26,8 +26,9 @@ impl DevicePolling {
         match error.oauth().map(|oauth| oauth.error.as_str()) {
             Some("authorization_pending") => {}
             Some("slow_down") => self.interval = self.interval.saturating_add(Duration::from_secs(5)),
-            // RFC 8628 section 3.5 advises to back off when the connection timed out.
-            None if matches!(error.error_code(), ErrorCode::Timeout | ErrorCode::ConnectionLost) => {
+            // RFC 8628 section 3.5 advises to back off when the connection timed out; a server that is down for
+            // a moment must not end a sign-in either.
+            None if is_passing(&error) => {
                 self.interval = self.interval.saturating_mul(2);
             }
             _ => return Err(error),
@@ -40,6 +41,13 @@ impl DevicePolling {
             });
         }
         Ok(self.interval)
+    }
+}
+
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Server(failure) => failure.retryable,
+        _ => matches!(error.error_code(), ErrorCode::Timeout | ErrorCode::ConnectionLost),
     }
 }
 
@@ -70,6 +78,17 @@ mod tests {
         }))
     }
 
+    fn http(status: u16) -> Error {
+        Error::Server(Box::new(ServerError {
+            code: ErrorCode::Http,
+            message: String::new(),
+            endpoint: "https://as.example/token".into(),
+            oauth: None,
+            reply: Reply { status, ..Reply::default() },
+            retryable: status >= 500,
+        }))
+    }
+
     fn polling() -> DevicePolling {
         DevicePolling { interval: Duration::from_secs(5), expires_in: Duration::from_mins(10) }
     }
@@ -90,6 +109,12 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_down_is_asked_again_later() {
+        let mut polling = polling();
+        assert_eq!(polling.next_pause(http(503), Duration::ZERO).unwrap(), Duration::from_secs(10));
+    }
+
+    #[test]
     fn a_longer_interval_stays() {
         let mut polling = polling();
         polling.next_pause(oauth("slow_down"), Duration::ZERO).unwrap();
@@ -101,6 +126,7 @@ mod tests {
     #[case(oauth("access_denied"))]
     #[case(oauth("expired_token"))]
     #[case(oauth("invalid_client"))]
+    #[case(http(404))]
     #[case(transport(ErrorCode::TlsFailed))]
     #[case(Error::invalid(ErrorCode::InvalidArgument, "no"))]
     fn other_failures_end_the_flow_as_they_are(#[case] error: Error) {

@@ -16,6 +16,13 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 /// Tenants of the Microsoft identity platform that stand for others: their metadata names a template.
 const MICROSOFT_TENANTS: &[&str] = &["common", "organizations", "consumers"];
 
+/// Where version 1 of the Microsoft identity platform is asked, and whose issuer it then names.
+const MICROSOFT_V1: &[(&str, &str)] = &[
+    ("https://login.microsoftonline.com/", "https://sts.windows.net/"),
+    ("https://login.microsoftonline.us/", "https://sts.windows.net/"),
+    ("https://login.partner.microsoftonline.cn/", "https://sts.chinacloudapi.cn/"),
+];
+
 /// Where the metadata of one issuer is to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataLocation {
@@ -92,7 +99,7 @@ impl MetadataLocation {
 
     /// Checks that `metadata` names the issuer that was asked (RFC 8414 section 3.3, OpenID Connect Discovery
     /// section 4.3). A slash at the end makes no difference; the template of Microsoft's shared tenants is
-    /// accepted where such a tenant was asked.
+    /// accepted where such a tenant was asked, and the issuer of its version 1 where that was.
     ///
     /// # Errors
     /// A text that says what is wrong.
@@ -101,7 +108,7 @@ impl MetadataLocation {
             return Err("the metadata names no issuer".into());
         };
         let Some(expected) = self.issuer.as_deref() else { return Ok(()) };
-        if same_issuer(found, expected) || is_microsoft_template(found, expected) {
+        if same_issuer(found, expected) || is_of_microsoft(found, expected) {
             return Ok(());
         }
         Err(format!("the metadata is of the issuer {found}, not of {expected}"))
@@ -112,16 +119,17 @@ fn same_issuer(one: &str, two: &str) -> bool {
     one.trim_end_matches('/') == two.trim_end_matches('/')
 }
 
-/// `https://login.microsoftonline.com/{tenantid}/v2.0` for `…/common/v2.0`; version 1 has another host.
-fn is_microsoft_template(found: &str, expected: &str) -> bool {
-    MICROSOFT_TENANTS.iter().any(|tenant| {
-        let concrete = found.replace("{tenantid}", tenant);
-        let on_sts =
-            expected.split_once("://").and_then(|(_, rest)| rest.split_once('/')).is_some_and(|(_, path)| {
-                path.trim_end_matches('/') == *tenant && found == "https://sts.windows.net/{tenantid}/"
-            });
-        found.contains("{tenantid}") && (same_issuer(&concrete, expected) || on_sts)
-    })
+/// `https://login.microsoftonline.com/{tenantid}/v2.0` for `…/common/v2.0`; version 1 names another host.
+fn is_of_microsoft(found: &str, expected: &str) -> bool {
+    let version_1 = MICROSOFT_V1
+        .iter()
+        .find_map(|(asked, named)| Some(format!("{named}{}", expected.strip_prefix(asked)?)));
+    let fits_template = |expected: &str| {
+        let stands_for = |tenant: &&str| same_issuer(&found.replace("{tenantid}", tenant), expected);
+        found.contains("{tenantid}") && MICROSOFT_TENANTS.iter().any(stands_for)
+    };
+    let is_version_1 = |issuer: String| same_issuer(found, &issuer) || fits_template(&issuer);
+    fits_template(expected) || version_1.is_some_and(is_version_1)
 }
 
 /// The issuer behind a metadata address: without the well-known part, wherever it stands.

@@ -150,6 +150,10 @@ error_codes! {
     InvalidKeyPassword = "invalid_key_password", "Give the password that protects the private key.";
     /// A key that cannot do what is asked.
     UnsupportedKey = "unsupported_key", "Choose an algorithm that fits the key, or a key that fits the algorithm.";
+    /// A text that is no readable signed JWT.
+    MalformedToken = "malformed_token", "Give a whole JWT in compact form: three parts with dots between them.";
+    /// A JWT that only its recipient can read.
+    EncryptedToken = "encrypted_token", "Only the recipient of an encrypted token (JWE) can read it; let it do so.";
     /// The extra certificate authority file cannot be used.
     InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form.";
     /// The proxy setting cannot be used.

@@ -86,3 +86,46 @@ pub trait Observer: Send + Sync {
 impl Observer for () {
     fn event(&self, _: Event) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.into(), value.into())
+    }
+
+    #[rstest]
+    #[case(
+        Event::Sending {
+            method: "POST",
+            url: "https://as.example/token".into(),
+            headers: vec![pair("Accept", "application/json"), pair("Authorization", "***")],
+            form: vec![pair("grant_type", "client_credentials")],
+        },
+        "POST https://as.example/token\n  Accept: application/json\n  Authorization: ***\n  grant_type=client_credentials"
+    )]
+    #[case(
+        Event::Received {
+            url: "https://as.example/token".into(),
+            status: 200,
+            version: "HTTP/2.0".into(),
+            bytes: 42,
+            elapsed: Duration::from_micros(7890),
+        },
+        "HTTP/2.0 200 from https://as.example/token: 42 bytes in 7 ms"
+    )]
+    #[case(
+        Event::Retrying { reason: "no connection".into(), delay: Duration::from_millis(1234) },
+        "Trying again in 1.2 s: no connection"
+    )]
+    #[case(
+        Event::Pending { interval: Duration::from_secs(5), remaining: Duration::from_secs(595) },
+        "Waiting for the sign-in: next question in 5 s, the code expires in 595 s"
+    )]
+    fn events_read_as_lines(#[case] event: Event, #[case] expected: &str) {
+        assert_eq!(event.to_string(), expected);
+    }
+}

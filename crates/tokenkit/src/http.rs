@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use http_cache_semantics::CachePolicy;
+use http_cache_semantics::{CacheOptions, CachePolicy};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -483,7 +483,10 @@ pub(crate) fn freshness(request: &HttpRequest, response: &HttpResponse) -> Durat
         answered = answered.header(name, value);
     }
     let (Ok(asked), Ok(answered)) = (asked.body(()), answered.body(())) else { return MIN_FRESH };
-    CachePolicy::new(&asked, &answered).time_to_live(SystemTime::now()).clamp(MIN_FRESH, MAX_FRESH)
+    // This cache serves one user: `private` answers may be kept.
+    let options = CacheOptions { shared: false, ..CacheOptions::default() };
+    let now = SystemTime::now();
+    CachePolicy::new_options(&asked, &answered, now, options).time_to_live(now).clamp(MIN_FRESH, MAX_FRESH)
 }
 
 fn may_repeat(error: &Error, replay: Replay) -> bool {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::jwt::JwkSet;
@@ -44,7 +46,7 @@ impl KeyCache {
         };
         let mut slot = slot.lock().await;
         let mut forced = None;
-        if let Some(entry) = &*slot {
+        if let Some(entry) = &mut *slot {
             let known = key_id.is_none_or(|key_id| entry.keys.contains(key_id));
             let too_soon = entry.forced.is_some_and(|last| last.elapsed() < REFETCH_PAUSE);
             if Instant::now() < entry.fresh_until {
@@ -52,6 +54,8 @@ impl KeyCache {
                     return Ok(entry.keys.clone());
                 }
                 forced = Some(Instant::now());
+                // Noted even if the request fails: an issuer in trouble is not asked for every token either.
+                entry.forced = forced;
             }
         }
         let (keys, fresh_for) = fetch().await?;

@@ -22,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assertion;
 mod client;
 mod client_auth;
 mod device;
@@ -38,7 +39,9 @@ mod reply;
 mod secret;
 mod spelling;
 mod token;
+mod verification;
 
+pub use assertion::{Assertion, SignedAssertion};
 pub use client::Client;
 pub use client_auth::{AssertionOptions, Attempt, ClientAuthentication, JWT_BEARER_ASSERTION};
 pub use device::DevicePolling;
@@ -51,3 +54,4 @@ pub use message::{Field, HttpRequest, HttpResponse, Method};
 pub use pkce::PkceChallenge;
 pub use secret::Secret;
 pub use token::{TokenRequest, TokenResponse};
+pub use verification::{Finding, KeySource, Verdict, Verification};

@@ -105,9 +105,11 @@ impl SigningKey {
             }
             Material::External(_) => return Err(external()),
         }
-        let text = serde_json::to_vec(&members).map(Secret::from).map_err(|_| unwritable());
+        // A grown buffer would leave unwiped copies behind; RSA keys of 8192 bits need 9 KiB.
+        let mut text = Vec::with_capacity(16 * 1024);
+        let written = serde_json::to_writer(&mut text, &members).map_err(|_| unwritable());
         wipe(Value::Object(members));
-        text
+        written.map(|()| Secret::from(text))
     }
 
     /// The private key as PKCS#8 (RFC 5958) in PEM.

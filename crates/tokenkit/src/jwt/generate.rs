@@ -52,7 +52,8 @@ impl SigningKey {
     /// certificate.
     ///
     /// # Errors
-    /// The key cannot sign a certificate, as an external key or a shared secret.
+    /// [`ErrorCode::UnsupportedKey`] for an external key or a shared secret; [`ErrorCode::InvalidArgument`] for a
+    /// lifetime past the year 9999.
     pub fn self_signed_certificate(&self, common_name: &str, lifetime: Duration) -> Result<Vec<u8>, Error> {
         let refused = |error: rcgen::Error| Error::Internal {
             code: ErrorCode::Internal,
@@ -73,7 +74,14 @@ impl SigningKey {
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.not_before = std::time::SystemTime::now().into();
-        params.not_after = params.not_before + lifetime;
+        let lifetime = lifetime.try_into().ok();
+        params.not_after =
+            lifetime.and_then(|lifetime| params.not_before.checked_add(lifetime)).ok_or_else(|| {
+                Error::invalid(
+                    ErrorCode::InvalidArgument,
+                    "The certificate would be valid past the year 9999.",
+                )
+            })?;
         Ok(params.self_signed(&pair).map_err(refused)?.der().to_vec())
     }
 }

@@ -1,6 +1,7 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037 section 2).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Algorithm;
-use super::key::{Curve, Material};
+use super::key::{Curve, KeyType, Material};
 use super::public_key::{self, PublicMaterial, VerifyingKey};
 use super::unique;
 use crate::error::{Error, ErrorCode};
@@ -42,12 +43,46 @@ impl AsRef<[u8]> for Octets {
     }
 }
 
+impl Octets {
+    /// The bytes as a number: without leading zeros, which some issuers write though RFC 7518 section 2 forbids it.
+    fn number(&self) -> &[u8] {
+        let zeros = self.0.iter().take_while(|byte| **byte == 0).count();
+        &self.0[zeros..]
+    }
+
+    /// The number in exactly `length` bytes, as RFC 7518 section 6.2.1.2 asks; some issuers strip its zeros.
+    fn padded(&self, length: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let number = self.number();
+        let zeros = length
+            .checked_sub(number.len())
+            .ok_or_else(|| invalid("A number of the JWK is too long for its curve."))?;
+        let mut padded = Zeroizing::new(vec![0; length]);
+        padded[zeros..].copy_from_slice(number);
+        Ok(padded)
+    }
+}
+
+/// The uncompressed point of SEC 1 section 2.3.3: 0x04, x, y.
+fn point(curve: Curve, x: &Octets, y: &Octets) -> Result<Vec<u8>, Error> {
+    let length = curve.coordinate_len();
+    Ok([&[4], x.padded(length)?.as_slice(), y.padded(length)?.as_slice()].concat())
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "kty")]
 #[allow(clippy::large_enum_variant, reason = "lives for one call")]
 enum PrivateJwk {
     #[serde(rename = "RSA")]
-    Rsa { n: Octets, e: Octets, d: Octets, p: Octets, q: Octets, dp: Octets, dq: Octets, qi: Octets },
+    Rsa {
+        n: Octets,
+        e: Octets,
+        d: Octets,
+        p: Option<Octets>,
+        q: Option<Octets>,
+        dp: Option<Octets>,
+        dq: Option<Octets>,
+        qi: Option<Octets>,
+    },
     #[serde(rename = "EC")]
     Ec { crv: String, x: Octets, y: Octets, d: Octets },
     #[serde(rename = "OKP")]
@@ -59,34 +94,40 @@ enum PrivateJwk {
 #[derive(Deserialize)]
 struct Common {
     kid: Option<String>,
+    alg: Option<String>,
 }
 
-/// Reads a private or symmetric JWK: the key and its `kid`.
-pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>), Error> {
+/// Reads a private or symmetric JWK: the key, its `kid`, and its `alg` if that is a signature algorithm.
+pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>, Option<Algorithm>), Error> {
     let common: Common =
         serde_json::from_slice(text).map_err(|error| invalid(format!("The JWK cannot be read: {error}")))?;
     let jwk: PrivateJwk = serde_json::from_slice(text)
         .map_err(|error| invalid(format!("The JWK is no complete private key: {error}")))?;
     let rejected = |error| invalid(format!("The JWK is no valid private key: {error}"));
     let material = match jwk {
-        PrivateJwk::Rsa { n, e, d, p, q, dp, dq, qi } => {
+        PrivateJwk::Rsa { n, e, d, p: Some(p), q: Some(q), dp: Some(dp), dq: Some(dq), qi: Some(qi) } => {
             let components = KeyPairComponents {
-                public_key: PublicKeyComponents { n, e },
-                d,
-                p,
-                q,
-                dP: dp,
-                dQ: dq,
-                qInv: qi,
+                public_key: PublicKeyComponents { n: n.number(), e: e.number() },
+                d: d.number(),
+                p: p.number(),
+                q: q.number(),
+                dP: dp.number(),
+                dQ: dq.number(),
+                qInv: qi.number(),
             };
             Material::Rsa(RsaKeyPair::from_components(&components).map_err(rejected)?)
+        }
+        // RFC 7518 section 6.3.2 makes them optional.
+        PrivateJwk::Rsa { .. } => {
+            return Err(invalid(
+                "The JWK of the RSA key lacks some of the members 'p', 'q', 'dp', 'dq' and 'qi', which are needed here.",
+            ));
         }
         PrivateJwk::Ec { crv, x, y, d } => {
             let curve = Curve::from_jwk_name(&crv)
                 .ok_or_else(|| invalid(format!("The curve '{crv}' of the JWK is not supported.")))?;
-            // SEC 1 section 2.3.3: an uncompressed point is 0x04, x, y.
-            let point = [&[4], x.as_ref(), y.as_ref()].concat();
-            let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), d.as_ref(), &point)
+            let (private, public) = (d.padded(curve.coordinate_len())?, point(curve, &x, &y)?);
+            let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), &private, &public)
                 .map_err(rejected)?;
             Material::Ec(curve, pair)
         }
@@ -101,7 +142,9 @@ pub(super) fn parse(text: &[u8]) -> Result<(Material, Option<String>), Error> {
         }
         PrivateJwk::Oct { k } => Material::Symmetric(Secret::from(k.as_ref())),
     };
-    Ok((material, common.kid))
+    // The name of an encryption algorithm says nothing about signatures.
+    let algorithm = common.alg.as_deref().and_then(|name| algorithm(name).ok());
+    Ok((material, common.kid, algorithm))
 }
 
 /// The public side of a JWK, or of a private one, whose further members are not read.
@@ -143,22 +186,16 @@ fn from_value(jwk: Value) -> Result<VerifyingKey, Error> {
     {
         return Err(invalid("The JWK is not for signatures, by its member 'key_ops'."));
     }
-    let algorithm = match jwk.alg.as_deref() {
-        // The fully specified name of RFC 9864 for what RFC 8037 calls EdDSA.
-        Some("Ed25519") => Some(Algorithm::EdDSA),
-        Some(name) => Some(name.parse()?),
-        None => None,
-    };
+    let algorithm = jwk.alg.as_deref().map(algorithm).transpose()?;
     let curve = jwk.crv.as_deref();
     let material = match (jwk.kty.as_str(), jwk.n, jwk.e, jwk.x, jwk.y, jwk.k) {
-        ("RSA", Some(n), Some(e), ..) => PublicMaterial::Rsa {
-            n: public_key::without_leading_zeros(n.as_ref()),
-            e: public_key::without_leading_zeros(e.as_ref()),
-        },
+        ("RSA", Some(n), Some(e), ..) => {
+            PublicMaterial::Rsa { n: n.number().to_vec(), e: e.number().to_vec() }
+        }
         ("EC", _, _, Some(x), Some(y), _) => {
             let curve = curve.and_then(Curve::from_jwk_name);
             let curve = curve.ok_or_else(|| invalid("The curve of the JWK is not supported."))?;
-            PublicMaterial::Ec(curve, [&[4], x.as_ref(), y.as_ref()].concat())
+            PublicMaterial::Ec(curve, point(curve, &x, &y)?)
         }
         ("OKP", _, _, Some(x), ..) if curve == Some("Ed25519") => {
             PublicMaterial::Ed25519(x.as_ref().to_vec())
@@ -168,20 +205,43 @@ fn from_value(jwk: Value) -> Result<VerifyingKey, Error> {
         }
         (kind @ ("RSA" | "EC" | "OKP"), ..) => match jwk.x5c.as_ref().and_then(|chain| chain.first()) {
             // RFC 7517 section 4.7: standard base64, the key's own certificate first.
-            Some(first) => public_key::from_certificate(
-                &STANDARD.decode(first).map_err(|_| invalid("The member 'x5c' of the JWK is not base64."))?,
-            )?,
+            Some(first) => {
+                let certificate = STANDARD.decode(first);
+                let certificate =
+                    certificate.map_err(|_| invalid("The member 'x5c' of the JWK is not base64."))?;
+                let material = public_key::from_certificate(&certificate)?;
+                let fits = match material {
+                    PublicMaterial::Rsa { .. } => kind == "RSA",
+                    PublicMaterial::Ec(..) => kind == "EC",
+                    _ => kind == "OKP",
+                };
+                if !fits {
+                    return Err(invalid(format!("The certificate of the JWK is not of its type, {kind}.")));
+                }
+                material
+            }
             None => return Err(invalid(format!("The JWK of type {kind} lacks members of its public key."))),
         },
         (kind, ..) => return Err(invalid(format!("The key type '{kind}' of the JWK is not supported."))),
     };
-    Ok(VerifyingKey { material, key_id: jwk.kid, algorithm })
+    VerifyingKey::new(material, jwk.kid, algorithm)
 }
 
-/// A JWK Set (RFC 7517 section 5): the signature keys of an issuer.
+/// The signature algorithm behind the member `alg`.
+fn algorithm(name: &str) -> Result<Algorithm, Error> {
+    match name {
+        // The fully specified name of RFC 9864 for what RFC 8037 calls EdDSA.
+        "Ed25519" => Ok(Algorithm::EdDSA),
+        name => name.parse().map_err(|_| {
+            invalid(format!("The JWK is for the algorithm '{name}', which makes no signatures known here."))
+        }),
+    }
+}
+
+/// A JWK Set (RFC 7517 section 5): the signature keys of an issuer. Clones share the keys.
 #[derive(Debug, Clone, Default)]
 pub struct JwkSet {
-    keys: Vec<VerifyingKey>,
+    keys: Arc<[VerifyingKey]>,
 }
 
 impl JwkSet {
@@ -198,7 +258,7 @@ impl JwkSet {
                 Ok(Self { keys: keys.into_iter().filter_map(|key| from_value(key).ok()).collect() })
             }
             Some(_) => Err(invalid("The member 'keys' of the JWK Set is no array.")),
-            None => Ok(Self { keys: vec![from_value(Value::Object(object))?] }),
+            None => Ok(from_value(Value::Object(object))?.into()),
         }
     }
 
@@ -206,6 +266,12 @@ impl JwkSet {
     #[must_use]
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.keys
+    }
+
+    /// The set without shared secrets.
+    pub(crate) fn public_only(self) -> Self {
+        let is_public = |key: &&VerifyingKey| key.key_type() != KeyType::Symmetric;
+        Self { keys: self.keys.iter().filter(is_public).cloned().collect() }
     }
 
     /// Whether a key has this `kid`.
@@ -217,7 +283,7 @@ impl JwkSet {
 
 impl From<VerifyingKey> for JwkSet {
     fn from(key: VerifyingKey) -> Self {
-        Self { keys: vec![key] }
+        Self { keys: Arc::new([key]) }
     }
 }
 

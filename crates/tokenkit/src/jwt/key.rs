@@ -83,6 +83,8 @@ pub trait ExternalSigner: Send + Sync {
 pub struct SigningKey {
     material: Arc<Material>,
     key_id: Option<String>,
+    /// The one algorithm it may be used with, when its JWK names one (RFC 7517 section 4.4).
+    algorithm: Option<Algorithm>,
     certificate: Option<Arc<[u8]>>,
 }
 
@@ -140,8 +142,12 @@ impl SigningKey {
     pub fn from_bytes(data: &[u8], password: Option<&Secret>) -> Result<Self, Error> {
         let text = data.trim_ascii();
         if text.starts_with(b"{") {
-            let (material, key_id) = jwk::parse(text)?;
-            return Ok(Self { material: Arc::new(material), key_id, certificate: None });
+            let (material, key_id, algorithm) = jwk::parse(text)?;
+            let key = Self { key_id, algorithm, ..Self::from_material(material) };
+            return match algorithm.filter(|algorithm| algorithm.key_type() != key.key_type()) {
+                Some(other) => Err(invalid(format!("The JWK is for {other}, but it is {}.", key.key_type()))),
+                None => Ok(key),
+            };
         }
         if text.windows(11).any(|window| window == b"-----BEGIN ") {
             return Self::from_pem(text, password);
@@ -194,9 +200,12 @@ impl SigningKey {
         }
     }
 
-    /// The algorithm used when none is asked for.
+    /// The algorithm used when none is asked for: the one that its JWK names, or the usual one of its type.
     #[must_use]
     pub fn default_algorithm(&self) -> Algorithm {
+        if let Some(algorithm) = self.algorithm {
+            return algorithm;
+        }
         match self.key_type() {
             KeyType::Symmetric => Algorithm::HS256,
             KeyType::Rsa => Algorithm::RS256,
@@ -225,7 +234,7 @@ impl SigningKey {
                 return Err(Error::invalid(ErrorCode::UnsupportedKey, message));
             }
         };
-        Ok(VerifyingKey { material, key_id: self.key_id.clone(), algorithm: None })
+        VerifyingKey::new(material, self.key_id.clone(), self.algorithm)
     }
 
     /// Whether signing may block for long, as a smart card that asks for a PIN does.
@@ -264,6 +273,10 @@ impl SigningKey {
                 ),
             ));
         }
+        if let Some(only) = self.algorithm.filter(|only| *only != algorithm) {
+            let message = format!("The key is for {only}, by its JWK, and not for {algorithm}.");
+            return Err(Error::invalid(ErrorCode::UnsupportedKey, message));
+        }
         let failed = |_| Error::Internal {
             code: ErrorCode::SigningFailed,
             message: format!("The key did not sign with {algorithm}."),
@@ -301,7 +314,7 @@ impl SigningKey {
     }
 
     pub(super) fn from_material(material: Material) -> Self {
-        Self { material: Arc::new(material), key_id: None, certificate: None }
+        Self { material: Arc::new(material), key_id: None, algorithm: None, certificate: None }
     }
 
     /// Keeps the certificate that holds the public half of this key; a chain may stand around it.

@@ -134,6 +134,9 @@ pub enum Reason {
     /// The keys that could fit are for other algorithms.
     #[error("no key is for the algorithm of the token")]
     AlgorithmNotAllowed,
+    /// The RSA key is too short for the algorithm.
+    #[error("the RSA key has fewer than 2048 bits, which is too short for the algorithm of the token")]
+    WeakKey,
     /// The signature is not by the key.
     #[error("the signature is wrong")]
     WrongSignature,
@@ -169,6 +172,7 @@ impl Reason {
             Self::UnencodedPayload => "unencoded_payload".into(),
             Self::UnknownKey => "unknown_kid".into(),
             Self::AlgorithmNotAllowed => "algorithm_not_allowed".into(),
+            Self::WeakKey => "weak_key".into(),
             Self::WrongSignature => "invalid_signature".into(),
             Self::Expired => "expired".into(),
             Self::NotYetValid => "not_yet_valid".into(),
@@ -198,7 +202,8 @@ impl Reason {
 /// ```
 pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJwt<'a>, Reason> {
     let jwt = decode_unverified(token)?;
-    if jwt.header.contains_key("b64") {
+    // RFC 7797 section 3: true is what holds without it.
+    if jwt.header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
         return Err(Reason::UnencodedPayload);
     }
     // No extension is understood here, and an empty or malformed list is an error too.
@@ -206,7 +211,11 @@ pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJ
         return Err(Reason::CriticalExtension);
     }
     let algorithm = algorithm(&jwt.header).ok_or(Reason::UnsupportedAlgorithm)?;
-    let key_id = jwt.header.get("kid").and_then(Value::as_str);
+    let key_id = match jwt.header.get("kid") {
+        None => None,
+        Some(Value::String(key_id)) => Some(key_id.as_str()),
+        Some(_) => return Err(Reason::Malformed("kid")),
+    };
     // A single key needs no name; of several, the named one counts, and keys without a name may be it.
     let named = |key: &&VerifyingKey| {
         keys.keys().len() == 1 || key_id.is_none() || key.key_id().is_none() || key.key_id() == key_id
@@ -220,7 +229,7 @@ pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJ
         if key.verify(algorithm, jwt.signing_input.as_bytes(), &jwt.signature) {
             return Ok(jwt);
         }
-        reason = Reason::WrongSignature;
+        reason = if key.is_too_short_for(algorithm) { Reason::WeakKey } else { Reason::WrongSignature };
     }
     Err(reason)
 }
