@@ -45,7 +45,7 @@ fn show(response: &TokenResponse) -> Result<serde_json::Value, Box<dyn std::erro
     for (name, member) in members.as_object().into_iter().flatten() {
         match member.as_str() {
             Some(token) if name.ends_with("_token") => {
-                println!("  {name}: {}…", token.get(..6).unwrap_or("***"))
+                println!("  {name}: {}…", token.get(..6).unwrap_or("***"));
             }
             _ => println!("  {name}: {member}"),
         }
