@@ -104,6 +104,88 @@ char *tokenkit_device_token(const struct TokenkitClient *client,
                             const struct TokenkitCancel *cancel);
 
 /**
+ * Asks for the metadata of an authorization server (RFC 8414, OpenID Connect Discovery), and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "issuer": "https://as.example" }
+ * ```
+ *
+ * Instead of the issuer there may be the full address of its metadata. allow_insecure_http and http are as for
+ * tokenkit_token. The answer has one member, body: the server's JSON object as text, which names the issuer
+ * that was asked. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_metadata(const struct TokenkitClient *client,
+                        const char *request,
+                        const struct TokenkitCancel *cancel);
+
+/**
+ * Signs a JWT, as a client assertion or for the grant jwt_bearer (RFC 7523 section 3).
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * {
+ *   "authentication": { "method": "private_key_jwt", "key": "-----BEGIN PRIVATE KEY-----..." },
+ *   "issuer": "app", "subject": "app", "audience": "https://as.example/token",
+ *   "claims": "{\"scope\":\"mail.read\"}"
+ * }
+ * ```
+ *
+ * authentication is as for tokenkit_token, with the method private_key_jwt or client_secret_jwt. jwt_id and
+ * claims, a JSON object in text, may be absent; claims replace those of the same name. The answer is:
+ *
+ * ```json
+ * { "token": "...", "header": "{...}", "claims": "{...}", "weakness": null }
+ * ```
+ *
+ * weakness says why the key is weaker than RFC 7518 asks for. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_jwt_sign(const struct TokenkitClient *client,
+                        const char *request,
+                        const struct TokenkitCancel *cancel);
+
+/**
+ * Checks JWTs, on all cores, and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * {
+ *   "tokens": ["..."],
+ *   "keys": { "type": "issuer", "url": "https://as.example" },
+ *   "expect": { "issuer": "https://as.example", "audiences": ["app"] }
+ * }
+ * ```
+ *
+ * keys.type is one of key (key: PEM, JWK or JWK Set; password), secret (secret), jwks_uri (url), issuer (url) and
+ * token_issuer, which asks the issuer that each token names. Keys that were fetched are kept by the client as
+ * long as their server allows. expect may have issuer, audiences, nonce, authorized_party, access_token, code
+ * and clock_skew in seconds; without expect, only the signature counts. with_content adds header and claims to
+ * the answer; allow_insecure_http and http are as for tokenkit_token. The answer is, in the order of the tokens:
+ *
+ * ```json
+ * { "verdicts": [{ "valid": false, "reasons": [{ "code": "expired", "text": "the token has expired" }],
+ *   "header": null, "claims": null }], "weakness": null }
+ * ```
+ *
+ * All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_jwt_verify(const struct TokenkitClient *client,
+                          const char *request,
+                          const struct TokenkitCancel *cancel);
+
+/**
  * Makes a cancel handle. It may serve several calls, and ends all of them. Free it with tokenkit_cancel_free.
  */
 struct TokenkitCancel *tokenkit_cancel_new(void);

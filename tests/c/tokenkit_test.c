@@ -203,6 +203,36 @@ static bool threads_share_a_client(char *why, size_t why_size) {
     return true;
 }
 
+/* What tokenkit_jwt_sign answers is checked by tokenkit_jwt_verify, whose answer has to hold `expected`. */
+static bool jwt_with(const char *secret, const char *expected) {
+    char *signed_jwt = tokenkit_jwt_sign(client,
+        "{\"authentication\":{\"method\":\"client_secret_jwt\",\"secret\":\"a secret of at least thirty-two bytes\"},"
+        "\"issuer\":\"i\",\"subject\":\"s\",\"audience\":\"a\"}", NULL);
+    char token[1024] = "", request_text[2048];
+    bool has_token = sscanf(signed_jwt, "{\"token\":\"%1023[^\"]", token) == 1;
+    tokenkit_string_free(signed_jwt);
+    snprintf(request_text, sizeof request_text,
+             "{\"tokens\":[\"%s\"],\"keys\":{\"type\":\"secret\",\"secret\":\"%s\"},"
+             "\"expect\":{\"issuer\":\"i\",\"audiences\":[\"a\"]}}", token, secret);
+    return has_token && holds(tokenkit_jwt_verify(client, request_text, NULL), expected);
+}
+
+static bool jwt(char *why, size_t why_size) {
+    CHECK(jwt_with("a secret of at least thirty-two bytes", "\"valid\":true,\"reasons\":[]"));
+    CHECK(jwt_with("another secret of thirty-two bytes", "\"code\":\"invalid_signature\""));
+    CHECK(holds(tokenkit_jwt_verify(client, "{\"tokens\":[\"x\"],\"keys\":{\"type\":\"token_issuer\"}}", NULL),
+                "\"code\":\"malformed_token\""));
+    return true;
+}
+
+static bool metadata(char *why, size_t why_size) {
+    char text[256];
+    snprintf(text, sizeof text, "{\"issuer\":\"%s/nothing\"}", server);
+    CHECK(holds(tokenkit_metadata(client, text, NULL), "\"status\":404"));
+    CHECK(holds(tokenkit_metadata(client, "{\"issuer\":\"http://as.example\"}", NULL), "\"code\":\"insecure_endpoint\""));
+    return true;
+}
+
 /* Last: it frees the client. */
 static bool a_call_outlives_its_client(char *why, size_t why_size) {
     pthread_t thread;
@@ -236,6 +266,8 @@ int main(int count, char **arguments) {
     run("bad input is refused", bad_input_is_refused);
     run("a panic is an error", panic_is_an_error);
     run("device token", device_token);
+    run("a JWT is signed and checked", jwt);
+    run("metadata", metadata);
     run("cancel from another thread", cancel_from_another_thread);
     run("an untriggered handle changes nothing", an_untriggered_handle_changes_nothing);
     run("threads share a client", threads_share_a_client);

@@ -18,6 +18,7 @@ use zeroize::Zeroize as _;
 
 use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
 use crate::failure::{FailureDetail, category_name};
+use crate::jose::{JwtSignRequest, JwtVerifyRequest, MetadataRequest};
 use crate::panic::{catch, catch_async, silence};
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -124,7 +125,7 @@ pub unsafe extern "C" fn tokenkit_token(
     unsafe {
         call(client, request, cancel, async |client, request: TokenRequest| {
             let core = request.into_core(&Resources::default())?;
-            client.token(&core.request, &core.http, &()).await
+            client.token(&core.request, &core.http, &()).await.map(TokenResponse::from)
         })
     }
 }
@@ -152,7 +153,111 @@ pub unsafe extern "C" fn tokenkit_device_token(
     unsafe {
         call(client, request, cancel, async |client, request: DeviceTokenRequest| {
             let (core, polling) = request.into_core(&Resources::default())?;
-            client.device_token(&core.request, polling, &core.http, &()).await
+            client.device_token(&core.request, polling, &core.http, &()).await.map(TokenResponse::from)
+        })
+    }
+}
+
+/// Asks for the metadata of an authorization server (RFC 8414, OpenID Connect Discovery), and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "issuer": "https://as.example" }
+/// ```
+///
+/// Instead of the issuer there may be the full address of its metadata. allow_insecure_http and http are as for
+/// tokenkit_token. The answer has one member, body: the server's JSON object as text, which names the issuer
+/// that was asked. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_metadata(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: MetadataRequest| {
+            request.ask(&Resources::default(), client, &()).await
+        })
+    }
+}
+
+/// Signs a JWT, as a client assertion or for the grant jwt_bearer (RFC 7523 section 3).
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// {
+///   "authentication": { "method": "private_key_jwt", "key": "-----BEGIN PRIVATE KEY-----..." },
+///   "issuer": "app", "subject": "app", "audience": "https://as.example/token",
+///   "claims": "{\"scope\":\"mail.read\"}"
+/// }
+/// ```
+///
+/// authentication is as for tokenkit_token, with the method private_key_jwt or client_secret_jwt. jwt_id and
+/// claims, a JSON object in text, may be absent; claims replace those of the same name. The answer is:
+///
+/// ```json
+/// { "token": "...", "header": "{...}", "claims": "{...}", "weakness": null }
+/// ```
+///
+/// weakness says why the key is weaker than RFC 7518 asks for. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_jwt_sign(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |_, request: JwtSignRequest| request.sign(&Resources::default()))
+    }
+}
+
+/// Checks JWTs, on all cores, and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// {
+///   "tokens": ["..."],
+///   "keys": { "type": "issuer", "url": "https://as.example" },
+///   "expect": { "issuer": "https://as.example", "audiences": ["app"] }
+/// }
+/// ```
+///
+/// keys.type is one of key (key: PEM, JWK or JWK Set; password), secret (secret), jwks_uri (url), issuer (url) and
+/// token_issuer, which asks the issuer that each token names. Keys that were fetched are kept by the client as
+/// long as their server allows. expect may have issuer, audiences, nonce, authorized_party, access_token, code
+/// and clock_skew in seconds; without expect, only the signature counts. with_content adds header and claims to
+/// the answer; allow_insecure_http and http are as for tokenkit_token. The answer is, in the order of the tokens:
+///
+/// ```json
+/// { "verdicts": [{ "valid": false, "reasons": [{ "code": "expired", "text": "the token has expired" }],
+///   "header": null, "claims": null }], "weakness": null }
+/// ```
+///
+/// All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_jwt_verify(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: JwtVerifyRequest| {
+            request.verify(&Resources::default(), client, &()).await
         })
     }
 }
@@ -238,11 +343,11 @@ struct Categorized {
 /// # Safety
 /// `client` is NULL or comes from tokenkit_client_new, `request` is NULL or ends with a NUL, `cancel` is NULL or
 /// comes from tokenkit_cancel_new; none has been freed.
-unsafe fn call<T: DeserializeOwned>(
+unsafe fn call<T: DeserializeOwned, R: Serialize>(
     client: *const TokenkitClient,
     request: *const c_char,
     cancel: *const TokenkitCancel,
-    work: impl AsyncFnOnce(&Client, T) -> Result<tokenkit::TokenResponse, Error>,
+    work: impl AsyncFnOnce(&Client, T) -> Result<R, Error>,
 ) -> *mut c_char {
     // SAFETY: a client that is not NULL comes from `Arc::into_raw`. The call has its own share of it.
     let client = (!client.is_null()).then(|| unsafe {
@@ -265,7 +370,7 @@ unsafe fn call<T: DeserializeOwned>(
         }))
     });
     let text = catch(|| match result.unwrap_or_else(|error| Err(Problem::Failed(error))) {
-        Ok(response) => json(&TokenResponse::from(response)),
+        Ok(answer) => json(&answer),
         Err(problem) => json(&Failed { error: Categorized::from(problem) }),
     });
     text.unwrap_or_else(|_| c"{\"error\":{\"category\":\"internal\",\"code\":\"internal_error\"}}".into())
@@ -428,6 +533,49 @@ mod tests {
             let message = door.token(request.as_ptr(), null())["error"]["message"].to_string();
             assert!(message.contains("expected") && !message.contains("hunter2"), "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_signed_is_verified() {
+        let door = Door::new();
+        let secret = "a secret of at least thirty-two bytes";
+        let sign = format!(
+            r#"{{"authentication":{{"method":"client_secret_jwt","secret":"{secret}"}},"issuer":"i","subject":"s",
+                "audience":"a","claims":"{{\"deep\":{{\"x\":[1]}}}}"}}"#
+        );
+        let sign = CString::new(sign).unwrap();
+        // SAFETY: client and texts are valid.
+        let signed = read(unsafe { tokenkit_jwt_sign(door.0, sign.as_ptr(), null()) });
+        assert_eq!(signed["header"], r#"{"alg":"HS256","typ":"JWT"}"#);
+        assert!(signed["claims"].as_str().unwrap().ends_with(r#""deep":{"x":[1]}}"#), "{signed}");
+        for (secret, audience, code) in [
+            (secret, "a", Value::Null),
+            (secret, "b", "wrong_aud".into()),
+            ("other", "a", "invalid_signature".into()),
+        ] {
+            let request = serde_json::json!({
+                "tokens": [signed["token"]], "keys": {"type": "secret", "secret": secret},
+                "expect": {"issuer": "i", "audiences": [audience]}, "with_content": true,
+            });
+            let request = CString::new(request.to_string()).unwrap();
+            // SAFETY: client and texts are valid.
+            let answer = read(unsafe { tokenkit_jwt_verify(door.0, request.as_ptr(), null()) });
+            let verdict = &answer["verdicts"][0];
+            assert_eq!(verdict["valid"], code.is_null());
+            assert_eq!(verdict["reasons"][0]["code"], code);
+            assert_eq!(verdict["claims"], signed["claims"]);
+            assert_eq!(answer["weakness"].is_null(), secret.len() >= 32);
+        }
+    }
+
+    #[test]
+    fn metadata_is_asked_by_https_only() {
+        let door = Door::new();
+        // SAFETY: client and text are valid.
+        let answer = read(unsafe {
+            tokenkit_metadata(door.0, c"{\"issuer\":\"http://as.example\"}".as_ptr(), null())
+        });
+        assert_eq!(answer["error"]["code"], "insecure_endpoint");
     }
 
     #[test]

@@ -244,17 +244,21 @@ pub struct ExternalKeyAssertion {
     pub options: AssertionOptions,
 }
 
-/// What a private key is.
+/// What a private key is; in JSON `RSA`, `P-256`, `P-384`, `P-521` or `Ed25519`.
 #[ffi]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Deserialize)]
 pub enum KeyType {
     /// RSA.
+    #[serde(rename = "RSA")]
     Rsa,
     /// Elliptic curve P-256.
+    #[serde(rename = "P-256")]
     P256,
     /// Elliptic curve P-384.
+    #[serde(rename = "P-384")]
     P384,
     /// Elliptic curve P-521.
+    #[serde(rename = "P-521")]
     P521,
     /// Edwards curve 25519.
     Ed25519,
@@ -395,7 +399,7 @@ impl Header {
 }
 
 impl Resources {
-    fn secret(&self, mut input: SecretInput) -> Result<Secret, Error> {
+    pub(crate) fn secret(&self, mut input: SecretInput) -> Result<Secret, Error> {
         match input.text.take() {
             Some(text) => Ok(Secret::from(text)),
             None => self.slots.take(input.slot).ok_or_else(|| {
@@ -404,7 +408,7 @@ impl Resources {
         }
     }
 
-    fn optional(&self, input: Option<SecretInput>) -> Result<Option<Secret>, Error> {
+    pub(crate) fn optional(&self, input: Option<SecretInput>) -> Result<Option<Secret>, Error> {
         input.map(|input| self.secret(input)).transpose()
     }
 
@@ -474,7 +478,7 @@ impl Grant {
 }
 
 impl ClientAuthentication {
-    fn into_core(self, resources: &Resources) -> Result<tokenkit::ClientAuthentication, Error> {
+    pub(crate) fn into_core(self, resources: &Resources) -> Result<tokenkit::ClientAuthentication, Error> {
         Ok(match self {
             Self::None => tokenkit::ClientAuthentication::None,
             Self::SecretBasic(shared) => {
@@ -515,7 +519,7 @@ impl ClientAuthentication {
 }
 
 impl KeyType {
-    fn into_core(self) -> tokenkit::jwt::KeyType {
+    pub(crate) fn into_core(self) -> tokenkit::jwt::KeyType {
         match self {
             Self::Rsa => tokenkit::jwt::KeyType::Rsa,
             Self::P256 => tokenkit::jwt::KeyType::P256,
@@ -538,7 +542,7 @@ impl AssertionOptions {
 }
 
 impl HttpOptions {
-    fn into_core(self, resources: &Resources) -> Result<HttpConfig, Error> {
+    pub(crate) fn into_core(self, resources: &Resources) -> Result<HttpConfig, Error> {
         let defaults = HttpConfig::default();
         Ok(HttpConfig {
             connect_timeout: self.connect_timeout_ms.map_or(defaults.connect_timeout, Duration::from_millis),

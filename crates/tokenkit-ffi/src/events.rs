@@ -72,7 +72,7 @@ mod tests {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let queue = EventQueue(sender);
         queue.event(tokenkit::Event::Retrying { reason: "busy".into(), delay: Duration::from_millis(1500) });
-        let (interval, remaining) = (Duration::from_secs(5), Duration::from_secs(60));
+        let (interval, remaining) = (Duration::from_secs(5), Duration::from_mins(1));
         queue.event(tokenkit::Event::Pending { interval, remaining });
         drop(queue);
 

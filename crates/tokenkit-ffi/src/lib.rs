@@ -10,6 +10,7 @@ pub mod c_api;
 pub mod dto;
 pub mod events;
 pub mod failure;
+pub mod jose;
 mod panic;
 pub mod service;
 pub mod signer;

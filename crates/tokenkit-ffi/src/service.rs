@@ -22,6 +22,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
 use crate::events::{Event, EventQueue};
 use crate::failure::Failure;
+use crate::jose::{
+    self, DecodedJwt, Jwk, JwkRequest, JwtSignRequest, JwtVerification, JwtVerifyRequest, KeyPair,
+    KeyPairRequest, MetadataRequest, MetadataResponse, PkceChallenge, SignedJwt,
+};
 use crate::panic::{catch, catch_async, provoke, silence};
 use crate::signer::SignCallback;
 
@@ -114,6 +118,78 @@ impl Operation {
         catch_async(call).await.map_err(Failure::from).into()
     }
 
+    /// Signs a JWT. A signer that was set may block.
+    pub async fn sign_jwt(
+        this: Async<Self>,
+        request: Wire<JwtSignRequest>,
+    ) -> ffi::Result<Wire<SignedJwt>, Failure> {
+        let call = async move {
+            let _queue = this.start()?;
+            let request = read(request)?;
+            // Whoever asks a smart card for its PIN takes the time of no other call.
+            let sign = move || catch(|| request.sign(&this.resources));
+            let signed = tokio::task::spawn_blocking(sign).await;
+            signed.map_err(|error| internal(format!("Signing ended unexpectedly: {error}")))?.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Checks many JWTs at once.
+    pub async fn verify_jwts(
+        this: Async<Self>,
+        request: Wire<JwtVerifyRequest>,
+    ) -> ffi::Result<Wire<JwtVerification>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.verify(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Asks for the metadata of an authorization server (RFC 8414, OpenID Connect Discovery).
+    pub async fn metadata(
+        this: Async<Self>,
+        request: Wire<MetadataRequest>,
+    ) -> ffi::Result<Wire<MetadataResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Reads a JWT, given in UTF-8, without checking it.
+    pub fn decode_jwt(&self, token: ffi::Slice<u8>) -> ffi::Result<Wire<DecodedJwt>, Failure> {
+        let work = || jose::decode(&String::from_utf8_lossy(token.as_slice())).map(Wire::from);
+        catch(work).map_err(Failure::from).into()
+    }
+
+    /// Writes a key as JWK.
+    pub fn write_jwk(&self, request: Wire<JwkRequest>) -> ffi::Result<Wire<Jwk>, Failure> {
+        let work = || read(request)?.write(&self.resources).map(Wire::from);
+        catch(work).map_err(Failure::from).into()
+    }
+
+    /// Makes a key pair. An RSA key takes a while, so this runs beside the others.
+    pub async fn make_key_pair(
+        this: Async<Self>,
+        request: Wire<KeyPairRequest>,
+    ) -> ffi::Result<Wire<KeyPair>, Failure> {
+        let call = async move {
+            let _queue = this.start()?;
+            let request = read(request)?;
+            let made = tokio::task::spawn_blocking(move || catch(|| request.make())).await;
+            made.map_err(|error| internal(format!("Making the key ended unexpectedly: {error}")))?
+                .map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Makes a PKCE verifier and its challenge.
+    pub fn make_pkce_challenge(&self) -> ffi::Result<Wire<PkceChallenge>, Failure> {
+        catch(|| jose::pkce().map(Wire::from)).map_err(Failure::from).into()
+    }
+
     /// Waits until something has happened and returns it. Nothing means that the call is over.
     pub async fn next_events(this: Async<Self>) -> ffi::Result<Wire<Vec<Event>>, Failure> {
         let next = async move {
@@ -146,4 +222,8 @@ fn answer(response: tokenkit::TokenResponse) -> Wire<TokenResponse> {
 
 fn invalid(message: String) -> Error {
     Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
+}
+
+fn internal(message: String) -> Error {
+    Error::Internal { code: ErrorCode::Internal, message }
 }
