@@ -10,10 +10,21 @@
     CompatiblePSEditions = @('Core')
 
     TypesToProcess       = @('TokenKit.Types.ps1xml')
-    FormatsToProcess     = @('TokenKit.Format.ps1xml')
+    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml')
 
-    CmdletsToExport      = @('Invoke-OAuth2TokenEndpoint')
-    AliasesToExport      = @('Invoke-TokenEndpoint', 'token')
+    CmdletsToExport      = @(
+        'Convert-UnixTime'
+        'ConvertFrom-JsonWebToken'
+        'ConvertTo-Jwk'
+        'Get-OidcDiscoveryMetadata'
+        'Invoke-OAuth2TokenEndpoint'
+        'New-OAuth2JwtAssertion'
+        'New-OAuth2KeyPair'
+        'New-PkceChallenge'
+        'Test-JsonWebToken'
+        'Test-JsonWebTokenSignature'
+    )
+    AliasesToExport      = @('Get-UnixTime', 'Invoke-TokenEndpoint', 'token')
     FunctionsToExport    = @()
     VariablesToExport    = @()
 

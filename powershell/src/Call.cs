@@ -6,7 +6,7 @@ namespace TokenKit;
 
 /// <summary>
 /// One call of the native library: the secrets, the signer and the events of it. Ends with
-/// <see cref="TokenAsync"/>, or with <see cref="Dispose"/> when it is never made.
+/// <see cref="RunAsync"/>, or with <see cref="Dispose"/> when it is never made.
 /// </summary>
 internal sealed class Call : IDisposable
 {
@@ -79,20 +79,30 @@ internal sealed class Call : IDisposable
     /// <param name="stopping">Ends the request.</param>
     /// <exception cref="FailureException">There is no token.</exception>
     internal Task<TokenResponse> TokenAsync(TokenRequest request, Action<Event> observe, CancellationToken stopping) =>
-        RunAsync(() => operation.Token(request.Wire(), stopping), wire => wire.Unwire(), observe, stopping);
+        RunAsync(operation => operation.Token(request.Wire(), stopping), wire => wire.Unwire(), observe, stopping);
 
-    private async Task<T> RunAsync<TWire, T>(Func<Task<TWire>> start, Func<TWire, T> unwire, Action<Event> observe, CancellationToken stopping)
+    /// <summary>Makes the one asynchronous call.</summary>
+    /// <param name="start">Starts it.</param>
+    /// <param name="read">Reads its answer.</param>
+    /// <param name="observe">Gets what happens meanwhile, on any thread.</param>
+    /// <param name="stopping">Ends it.</param>
+    /// <exception cref="FailureException">It failed.</exception>
+    internal async Task<T> RunAsync<TWire, T>(
+        Func<Operation, Task<TWire>> start,
+        Func<TWire, T> read,
+        Action<Event> observe,
+        CancellationToken stopping)
         where TWire : IDisposable
     {
         using (this)
         {
             try
             {
-                Task<TWire> answer = start();
+                Task<TWire> answer = start(operation);
                 await WatchAsync(observe, stopping).ConfigureAwait(false);
                 // To be awaited in any case: it owns a native buffer.
                 using TWire wire = await answer.ConfigureAwait(false);
-                return unwire(wire);
+                return read(wire);
             }
             catch (Exception e) when (Failures.Translate(e) is { } failure)
             {
@@ -100,6 +110,15 @@ internal sealed class Call : IDisposable
             }
         }
     }
+
+    /// <summary>Makes a call that needs no waiting.</summary>
+    /// <exception cref="FailureException">It failed.</exception>
+    internal T Run<TWire, T>(Func<Operation, TWire> start, Func<TWire, T> read)
+        where TWire : IDisposable => Failures.Guard(() =>
+    {
+        using TWire wire = start(operation);
+        return read(wire);
+    });
 
     private async Task WatchAsync(Action<Event> observe, CancellationToken stopping)
     {

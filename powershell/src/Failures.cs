@@ -153,9 +153,9 @@ internal static class Failures
         "authorization_pending" or "slow_down" => ErrorCategory.ResourceBusy,
         "temporarily_unavailable" or "server_error" => ErrorCategory.ResourceUnavailable,
         "expired_token" or "timeout" => ErrorCategory.OperationTimeout,
-        "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" => ErrorCategory.SecurityError,
+        "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" or "issuer_mismatch" => ErrorCategory.SecurityError,
         "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" => ErrorCategory.ConnectionError,
-        "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" => ErrorCategory.InvalidResult,
+        "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" or "invalid_jwks" => ErrorCategory.InvalidResult,
         "signing_failed" or "internal_error" => ErrorCategory.InvalidOperation,
         _ => detail.status switch
         {

@@ -22,14 +22,20 @@ internal static class Output
     /// </summary>
     internal static PSObject TokenResponse(TokenResponse response)
     {
-        using JsonDocument json = JsonDocument.Parse(response.body.TrimStart('\uFEFF'), Options);
-        PSObject token = Object(json.RootElement);
+        PSObject token = Object(response.body);
         if (response.expires_at_ms is { } milliseconds)
         {
             Set(token, "expiry_datetime", DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).LocalDateTime);
         }
         token.TypeNames.Insert(0, TokenResponseType);
         return token;
+    }
+
+    /// <summary>A JSON object, its members in their order.</summary>
+    internal static PSObject Object(string json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
+        return Object(document.RootElement);
     }
 
     private static object? Value(JsonElement element) => element.ValueKind switch
@@ -64,7 +70,7 @@ internal static class Output
     }
 
     /// <summary>Of several members with one name the last counts, as everywhere in JSON. PowerShell knows no empty name.</summary>
-    private static void Set(PSObject target, string name, object? value)
+    internal static void Set(PSObject target, string name, object? value)
     {
         if (name.Length == 0)
         {

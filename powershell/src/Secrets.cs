@@ -99,6 +99,35 @@ internal sealed class SecretBuffer : IDisposable
         return buffer;
     }
 
+    /// <summary>Takes bytes that the native library gave, and wipes them where they were.</summary>
+    internal static SecretBuffer Take(List<byte> bytes)
+    {
+        var buffer = new SecretBuffer(bytes.Count) { length = bytes.Count };
+        bytes.CopyTo(buffer.bytes);
+        CryptographicOperations.ZeroMemory(CollectionsMarshal.AsSpan(bytes));
+        return buffer;
+    }
+
+    /// <summary>The text of the bytes, which are UTF-8.</summary>
+    internal unsafe SecureString ToSecureString()
+    {
+        char[] text = GC.AllocateArray<char>(Encoding.UTF8.GetMaxCharCount(length), pinned: true);
+        try
+        {
+            int count = Encoding.UTF8.GetChars(Span, text);
+            fixed (char* start = text)
+            {
+                var result = new SecureString(start, count);
+                result.MakeReadOnly();
+                return result;
+            }
+        }
+        finally
+        {
+            Array.Clear(text);
+        }
+    }
+
     /// <summary>Writes into <paramref name="destination"/>, or returns <c>false</c> when it is too small.</summary>
     internal delegate bool TryWrite(Span<byte> destination, out int written);
 }

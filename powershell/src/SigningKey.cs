@@ -1,4 +1,4 @@
-using System.Buffers.Text;
+using System.Collections;
 using System.Management.Automation;
 using System.Security;
 using System.Security.Cryptography;
@@ -30,7 +30,8 @@ internal sealed class SigningKey : IDisposable
     private SigningKey(AsymmetricAlgorithm key, X509Certificate2? certificate)
     {
         this.certificate = certificate;
-        data = Export(key, certificate);
+        // The native library does not sign with a key as weak as that, but .NET does.
+        data = IsWeak(key) ? null : Export(key, certificate);
         external = data is null ? key : null;
     }
 
@@ -39,7 +40,7 @@ internal sealed class SigningKey : IDisposable
     /// <summary>Finds the key that <paramref name="value"/> is or names.</summary>
     /// <param name="cmdlet">The cmdlet whose session resolves paths.</param>
     /// <param name="call">The call that the key is for.</param>
-    /// <param name="value">Certificate, key object, PEM or JWK text, path, or thumbprint.</param>
+    /// <param name="value">Certificate, key object, PEM text, JWK, path, or thumbprint.</param>
     /// <param name="parameter">Where the value comes from, for errors.</param>
     /// <exception cref="FailureException">There is no private key.</exception>
     internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter) => Secrets.Unwrap(value) switch
@@ -52,8 +53,30 @@ internal sealed class SigningKey : IDisposable
         string text when IsThumbprint(text) => FromCertificate(call, call.Own(FromStore(text))),
         string path => FromPath(cmdlet, call, path),
         FileInfo file => FromPath(cmdlet, call, file.FullName),
+        IDictionary or PSCustomObject => new SigningKey(SecretBuffer.FromText(Json.Write(value))),
         var other => throw Failures.Invalid(
             $"-{parameter} takes a certificate with its private key, an RSA or ECDsa key, a path, a thumbprint, or a key as PEM or JWK text, not a {other?.GetType()}."),
+    };
+
+    /// <summary>The bytes of the key that <paramref name="value"/> is or names, for the native library to read.</summary>
+    /// <param name="cmdlet">The cmdlet whose session resolves paths.</param>
+    /// <param name="value">As for <see cref="Find"/>; the public key alone will do when no private one is wanted.</param>
+    /// <param name="parameter">Where the value comes from, for errors.</param>
+    /// <param name="isPrivate">Whether the private key is wanted.</param>
+    /// <exception cref="FailureException">There is no such key.</exception>
+    internal static SecretBuffer Read(TokenKitCmdlet cmdlet, object? value, string parameter, bool isPrivate) => Secrets.Unwrap(value) switch
+    {
+        X509Certificate2 certificate => Read(certificate, isPrivate),
+        AsymmetricAlgorithm key and (RSA or ECDsa) when isPrivate => Export(key, null) ?? throw NoPrivateKey(parameter),
+        AsymmetricAlgorithm key and (RSA or ECDsa) => SecretBuffer.FromPem(("PUBLIC KEY", key.ExportSubjectPublicKeyInfo())),
+        SecureString text => SecretBuffer.FromSecureString(text),
+        string text when IsKey(text) => SecretBuffer.FromText(text),
+        string text when IsThumbprint(text) => ReadAndDispose(FromStore(text), isPrivate),
+        string path => ReadPath(cmdlet, path, isPrivate),
+        FileInfo file => ReadPath(cmdlet, file.FullName, isPrivate),
+        IDictionary or PSCustomObject => SecretBuffer.FromText(Json.Write(value)),
+        var other => throw Failures.Invalid(
+            $"-{parameter} takes a JWK or JWK Set, a certificate, an RSA or ECDsa key, PEM text, a path or a thumbprint, not {(other is null ? "nothing" : $"a {other.GetType()}")}."),
     };
 
     /// <summary>How <paramref name="call"/> authenticates with this key.</summary>
@@ -70,6 +93,10 @@ internal sealed class SigningKey : IDisposable
             });
         }
         AsymmetricAlgorithm key = external!;
+        if (IsWeak(key))
+        {
+            cmdlet.WriteWarning($"The RSA key has {key.KeySize} bits; RFC 7518 section 3.3 asks for 2048 or more.");
+        }
         // The methods of a class written in PowerShell run in its runspace, which waits for this call.
         bool isScript = key.GetType().Assembly.IsDynamic;
         call.SetSigner((algorithm, message) =>
@@ -82,6 +109,8 @@ internal sealed class SigningKey : IDisposable
             options = options,
         });
     }
+
+    private static bool IsWeak(AsymmetricAlgorithm key) => key is RSA { KeySize: > 0 and < 2048 };
 
     private static bool IsKey(string text) =>
         text.Contains("-----BEGIN ", StringComparison.Ordinal) || text.AsSpan().TrimStart().StartsWith("{");
@@ -99,6 +128,34 @@ internal sealed class SigningKey : IDisposable
             ? new SigningKey(call.Own(key), certificate)
             : throw Failures.Invalid($"The private key of the certificate {certificate.Thumbprint} is neither RSA nor EC.", "unsupported_key");
     }
+
+    private static SecretBuffer ReadPath(TokenKitCmdlet cmdlet, string path, bool isPrivate) => Locate(cmdlet, path) switch
+    {
+        X509Certificate2 certificate => ReadAndDispose(certificate, isPrivate),
+        SecretBuffer content => content,
+        _ => throw NoKey(path),
+    };
+
+    private static SecretBuffer ReadAndDispose(X509Certificate2 certificate, bool isPrivate)
+    {
+        using (certificate)
+        {
+            return Read(certificate, isPrivate);
+        }
+    }
+
+    private static SecretBuffer Read(X509Certificate2 certificate, bool isPrivate)
+    {
+        if (!isPrivate)
+        {
+            return SecretBuffer.FromPem(("CERTIFICATE", certificate.RawData));
+        }
+        using AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey();
+        return (key is null ? null : Export(key, certificate)) ?? throw NoPrivateKey(certificate.Thumbprint);
+    }
+
+    private static FailureException NoPrivateKey(string name) =>
+        Failures.Invalid($"The private key of {name} cannot be exported, or there is none.", "unsupported_key");
 
     private static X509Certificate2 FromStore(string thumbprint)
     {
@@ -124,29 +181,35 @@ internal sealed class SigningKey : IDisposable
             $"No certificate in CurrentUser\\My or LocalMachine\\My has the thumbprint {thumbprint}."));
     }
 
-    private static SigningKey FromPath(TokenKitCmdlet cmdlet, Call call, string path)
+    private static SigningKey FromPath(TokenKitCmdlet cmdlet, Call call, string path) =>
+        Locate(cmdlet, path) switch
+        {
+            X509Certificate2 certificate => FromCertificate(call, call.Own(certificate)),
+            SecretBuffer content => new SigningKey(content),
+            _ => throw NoKey(path),
+        };
+
+    /// <summary>The content of the file, or the certificate, that a path of any provider names; <c>null</c> for something else.</summary>
+    private static IDisposable? Locate(TokenKitCmdlet cmdlet, string path)
     {
         try
         {
             string file = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
-            if (provider.Name == "FileSystem")
-            {
-                return new SigningKey(SecretBuffer.FromFile(file, MaxFile));
-            }
-            foreach (PSObject item in cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true))
-            {
-                if (item.BaseObject is X509Certificate2 certificate)
-                {
-                    return FromCertificate(call, call.Own(certificate));
-                }
-            }
+            return provider.Name == "FileSystem"
+                ? SecretBuffer.FromFile(file, MaxFile)
+                : cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true)
+                    .Select(item => item.BaseObject)
+                    .OfType<X509Certificate2>()
+                    .FirstOrDefault();
         }
         catch (Exception e) when (e is SessionStateException or ProviderInvocationException or IOException or UnauthorizedAccessException)
         {
             throw Failures.KeyNotFound(e);
         }
-        throw Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
     }
+
+    private static FailureException NoKey(string path) =>
+        Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
 
     /// <summary>The key as PKCS#8, with its certificate as PEM; <c>null</c> when it cannot leave its place.</summary>
     private static SecretBuffer? Export(AsymmetricAlgorithm key, X509Certificate2? certificate)

@@ -72,6 +72,11 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// <summary>Handles one input object, or the only call without any.</summary>
     private protected abstract void Process();
 
+    /// <summary>Handles what is left when there are no more input objects.</summary>
+    private protected virtual void Finish()
+    {
+    }
+
     /// <inheritdoc/>
     protected sealed override void ProcessRecord()
     {
@@ -88,14 +93,25 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void EndProcessing() => Wait(0);
+    protected sealed override void EndProcessing()
+    {
+        try
+        {
+            Finish();
+        }
+        catch (FailureException e)
+        {
+            calls.Enqueue(new PendingCall(() => throw e, Endpoint) { IsOver = true });
+        }
+        Wait(0);
+    }
 
     /// <inheritdoc/>
     protected sealed override void StopProcessing() => stopping.Cancel();
 
     /// <summary>
     /// Takes a call that has been started, and waits until no more than <paramref name="limit"/> - 1 run. What
-    /// <paramref name="shape"/> makes of its answer is written in the order of the calls.
+    /// <paramref name="shape"/> makes of its answer, an array item by item, is written in the order of the calls.
     /// </summary>
     private protected void Submit<T>(Task<T> call, Func<T, object> shape, int limit)
     {
@@ -173,7 +189,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
                 Fail(Failures.Internal($"The call ended without a usable answer: {e.Message}", e), call.Endpoint);
                 continue;
             }
-            WriteObject(answer);
+            WriteObject(answer, enumerateCollection: answer is object[]);
         }
     }
 

@@ -133,10 +133,12 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
 
     /// <summary>Further headers.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [NamedValues]
     public Hashtable? customHeaders { get; set; }
 
     /// <summary>Further form fields.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [NamedValues]
     public IDictionary? AdditionalParameters { get; set; }
 #pragma warning restore CA1707
 
