@@ -1,0 +1,254 @@
+# The package: manifest, what is in it, loading and unloading, the native library, and one page for each command.
+param([string] $Module, [string] $TestServer)
+
+BeforeDiscovery {
+    $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
+    $manifestFile = Get-ChildItem $Module -Recurse -Filter TokenKit.psd1
+    $commands = foreach ($name in (Import-PowerShellDataFile $manifestFile).CmdletsToExport) {
+        @{ Name = $name; Page = Join-Path $root "powershell/docs/$name.md" }
+    }
+}
+
+BeforeAll {
+    . $PSScriptRoot/TestHelpers.ps1
+    Import-Module $Module
+    $server = Start-Peer $TestServer
+    $echo = "$($server.http)/echo-token"
+    $root = (Resolve-Path $PSScriptRoot/../..).ProviderPath
+    $manifestFile = Get-ChildItem $Module -Recurse -Filter TokenKit.psd1
+    $package = $manifestFile.DirectoryName
+    $manifest = Import-PowerShellDataFile $manifestFile
+
+    # A copy of the package whose native library is changed by the script block, which gets its path.
+    function New-Package([scriptblock] $Change) {
+        $copy = Join-Path $TestDrive ([guid]::NewGuid()) TokenKit
+        $null = New-Item $copy -ItemType Directory
+        Copy-Item "$package/*" $copy -Recurse
+        & $Change (Get-ChildItem $copy/runtimes -Recurse -File).FullName
+        $copy
+    }
+}
+
+AfterAll { Stop-Peer $server }
+
+Describe 'The manifest' {
+    It 'is valid, and its version is that of its folder' {
+        $info = Test-ModuleManifest $manifestFile
+        "$($info.Version)" | Should -BeExactly $manifestFile.Directory.Name
+        $info.CompatiblePSEditions | Should -BeExactly Core
+        $info.PowerShellVersion | Should -Be ([version]'7.4')
+        foreach ($member in 'Tags', 'ProjectUri', 'LicenseUri', 'ReleaseNotes') { $info.PrivateData.PSData[$member] | Should -Not -BeNullOrEmpty -Because $member }
+    }
+
+    It 'names each export, and nothing else is exported' {
+        $loaded = Get-Module TokenKit
+        foreach ($kind in 'Cmdlets', 'Aliases', 'Functions', 'Variables') {
+            $manifest["${kind}ToExport"] | Where-Object { $_ -match '[*?]' } | Should -BeNullOrEmpty
+        }
+        ($loaded.ExportedCmdlets.Keys | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
+        ($loaded.ExportedAliases.Keys | Sort-Object) -join ' ' | Should -BeExactly (($manifest.AliasesToExport | Sort-Object) -join ' ')
+        $loaded.ExportedFunctions.Count | Should -Be 0
+        $loaded.ExportedVariables.Count | Should -Be 0
+    }
+
+    It 'leaves no cmdlet of the assembly and no alias out' {
+        $types = (Get-Module TokenKit).ImplementingAssembly.GetExportedTypes().Where{ $_.IsSubclassOf([System.Management.Automation.Cmdlet]) -and -not $_.IsAbstract }
+        $types | Should -Not -BeNullOrEmpty
+        $attributes = $types.ForEach{ $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false) }
+        $names = $attributes.ForEach{ "$($_.VerbName)-$($_.NounName)" }
+        ($names | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
+        $aliases = $types.ForEach{ $_.GetCustomAttributes([Alias], $false) }.ForEach{ $_.AliasNames }
+        ($aliases | Sort-Object) -join ' ' | Should -BeExactly (($manifest.AliasesToExport | Sort-Object) -join ' ')
+    }
+}
+
+Describe 'The package' {
+    It 'has one managed assembly, which refers to .NET and PowerShell only' {
+        $managed = Get-ChildItem $package -Recurse -Filter *.dll | Where-Object FullName -NotMatch '[\\/]runtimes[\\/]'
+        $managed.Name | Should -BeExactly TokenKit.dll
+        $references = (Get-Module TokenKit).ImplementingAssembly.GetReferencedAssemblies().Name
+        $references | Where-Object { $_ -notmatch '^(System(\.|$)|netstandard$|mscorlib$|Microsoft\.Win32\.)' } | Should -BeNullOrEmpty
+    }
+
+    It 'has a native library for known platforms only, one file each' {
+        $known = 'linux-x64', 'linux-arm64', 'linux-musl-x64', 'linux-musl-arm64', 'win-x64', 'win-arm64', 'osx-x64', 'osx-arm64'
+        $platforms = @(Get-ChildItem $package/runtimes -Directory)
+        $platforms.Count | Should -BeGreaterThan 0
+        foreach ($platform in $platforms) {
+            $platform.Name | Should -BeIn $known
+            $expected = switch -Wildcard ($platform.Name) { win* { 'tokenkit.dll' } osx* { 'libtokenkit.dylib' } default { 'libtokenkit.so' } }
+            (Get-ChildItem $platform -Recurse -File).ForEach{ [System.IO.Path]::GetRelativePath($platform, $_) } | Should -BeExactly (Join-Path native $expected)
+        }
+    }
+
+    It 'has the licenses and the views, and no symbols or sources' {
+        $files = (Get-ChildItem $package -Recurse -File).Name
+        foreach ($name in 'LICENSE-APACHE', 'LICENSE-MIT', 'TokenKit.Format.ps1xml', 'TokenKit.Types.ps1xml') { $files | Should -Contain $name }
+        $files | Where-Object { $_ -match '\.(pdb|cs|rs|psm1|deps\.json)$' } | Should -BeNullOrEmpty
+    }
+
+    It 'tells nothing about the machine that built it' {
+        $bytes = [System.IO.File]::ReadAllBytes("$package/TokenKit.dll")
+        foreach ($encoding in [System.Text.Encoding]::UTF8, [System.Text.Encoding]::Unicode) {
+            $encoding.GetString($bytes).Contains($root) | Should -BeFalse
+        }
+    }
+}
+
+Describe 'Loading' {
+    BeforeAll {
+        $call = '(token $uri -code c0de).token_type'
+        $isLoaded = '@((Get-Process -Id $PID).Modules.FileName -match "[\\/]runtimes[\\/].*tokenkit").Count'
+    }
+
+    It 'does not load the native library before the first request' {
+        $run = Invoke-Pwsh "param(`$module, `$uri) Import-Module `$module; `$null = Get-Command token -Syntax; $isLoaded; $call; $isLoaded" $Module, $echo
+        $run.Error | Should -BeNullOrEmpty
+        $run.Output.Trim() -split '\s+' -join ' ' | Should -BeExactly '0 Bearer 1'
+    }
+
+    It 'writes nothing' {
+        $run = Invoke-Pwsh 'param($module) Import-Module $module *>&1' $Module
+        $run.Output + $run.Error | Should -BeNullOrEmpty
+    }
+
+    It 'can be removed and imported again, and imported with -Force' {
+        $run = Invoke-Pwsh @"
+param(`$module, `$uri)
+Import-Module `$module; $call
+Remove-Module TokenKit; [bool](Get-Command token -ErrorAction Ignore)
+Import-Module `$module; $call
+Import-Module `$module -Force; $call
+"@ $Module, $echo
+        $run.Error | Should -BeNullOrEmpty
+        $run.Output.Trim() -split '\s+' -join ' ' | Should -BeExactly 'Bearer False Bearer Bearer'
+    }
+
+    It 'finds a package by its name in a folder of PSModulePath' {
+        $run = Invoke-Pwsh "param(`$folder, `$uri) `$env:PSModulePath = `$folder; $call" (Split-Path (Split-Path $package)), $echo
+        $run.Error | Should -BeNullOrEmpty
+        $run.Output.Trim() | Should -BeExactly Bearer
+    }
+
+    It 'works in eight runspaces at the same time' {
+        $pipelines = foreach ($index in 1..8) {
+            New-Pipeline $Module 'param($uri, $id) foreach ($i in 1..20) { (token $uri -client_id "$id-$i" -code c0de).received.form.client_id }' $echo, $index
+        }
+        try {
+            $running = $pipelines.ForEach{ $_.BeginInvoke() }
+            foreach ($index in 0..7) {
+                $expected = (1..20).ForEach{ "$($index + 1)-$_" } -join ' '
+                $pipelines[$index].EndInvoke($running[$index]) -join ' ' | Should -BeExactly $expected
+                $pipelines[$index].HadErrors | Should -BeFalse
+            }
+        } finally {
+            $pipelines.ForEach{ $_.Dispose() }
+        }
+    }
+
+    It 'is safe when a runspace ends while others go on' {
+        foreach ($round in 1..5) { (Invoke-Pipeline $Module "param(`$uri) $call" $echo).Output | Should -BeExactly Bearer }
+        (token $echo -code c0de).token_type | Should -BeExactly Bearer
+    }
+}
+
+Describe 'A native library that' {
+    BeforeAll {
+        $script = @'
+param($module, $uri)
+Import-Module $module
+foreach ($attempt in 1..2) {
+    try { token $uri -code c0de } catch { "$(($_.FullyQualifiedErrorId -split ',')[0])|$($_.Exception.Message)|$($_.ErrorDetails.RecommendedAction)" }
+}
+'@
+        $runtime = [System.Runtime.InteropServices.RuntimeEnvironment]::GetRuntimeDirectory()
+        $foreign = (Get-ChildItem $runtime -Filter *System.IO.Compression.Native.*)[0]
+        # The platform as the folders name it.
+        $platform = (Get-ChildItem $package/runtimes -Directory).Name | Where-Object {
+            $architecture = [System.Runtime.InteropServices.RuntimeInformation]::ProcessArchitecture.ToString().ToLowerInvariant()
+            $_ -like "$($IsWindows ? 'win' : $IsMacOS ? 'osx' : 'linux')-*$architecture"
+        }
+    }
+
+    It '<Name> is an error at each request: <ErrorId>' -ForEach @(
+        @{ Name = 'is missing'; ErrorId = 'native_library_missing'; Change = { param($file) Remove-Item $file } }
+        @{ Name = 'is no library'; ErrorId = 'native_library_unusable'; Change = { param($file) Set-Content $file 'no library' } }
+        @{ Name = 'is another one'; ErrorId = 'native_library_mismatch'; Change = { param($file) Copy-Item $foreign $file } }
+    ) {
+        $run = Invoke-Pwsh $script (New-Package $Change), $echo
+        $run.Error | Should -BeNullOrEmpty
+        $lines = $run.Output.Trim() -split '\r?\n'
+        $lines.Count | Should -Be 2
+        foreach ($line in $lines) {
+            $id, $message, $action = $line -split '\|'
+            $id | Should -BeExactly $ErrorId
+            $action | Should -Not -BeNullOrEmpty
+            if ($ErrorId -ne 'native_library_mismatch') {
+                $message | Should -Match ([regex]::Escape($platform)) -Because 'it names the platform'
+                $message | Should -Match 'tokenkit\.(dll|so|dylib)' -Because 'it names the file'
+            }
+        }
+    }
+}
+
+Describe '<Name>' -ForEach $commands {
+    It 'has one source file, one test file, one surface and one page' {
+        @(Get-ChildItem $root/powershell/src/Cmdlets -Recurse -Filter "$($Name.Replace('-', '')).cs").Count | Should -Be 1
+        "$PSScriptRoot/$Name.Tests.ps1" | Should -Exist
+        "$PSScriptRoot/surface/$Name.json" | Should -Exist
+        $Page | Should -Exist
+    }
+
+    It 'has a page that describes every parameter and no other' {
+        $text = Get-Content $Page -Raw
+        $documented = [regex]::Matches($text, '(?m)^### -(\w+)').ForEach{ $_.Groups[1].Value } | Where-Object { $_ -ne 'ProgressAction' }
+        $parameters = (Get-Command $Name).Parameters.Keys | Where-Object { $_ -notin [System.Management.Automation.Cmdlet]::CommonParameters }
+        ($documented | Sort-Object) -join ' ' | Should -BeExactly (($parameters | Sort-Object) -join ' ')
+        foreach ($heading in 'SYNOPSIS', 'SYNTAX', 'DESCRIPTION', 'EXAMPLES', 'PARAMETERS', 'INPUTS', 'OUTPUTS') { $text | Should -MatchExactly "(?m)^## $heading" }
+        $text | Should -Not -Match '\{\{'
+        foreach ($parameter in $documented) {
+            $text | Should -MatchExactly "(?ms)^### -$parameter\s*$\s+\S[^`n]{10,}" -Because "-$parameter is described"
+        }
+    }
+
+    It 'has a page whose syntax is that of the command' {
+        $text = Get-Content $Page -Raw
+        foreach ($set in (Get-Command $Name).ParameterSets) {
+            $heading = [regex]::Escape($set.Name) + ($set.IsDefault ? ' \(Default\)' : '')
+            $syntax = [regex]::Match($text, "(?ms)^### $heading\s*``````powershell(.*?)``````").Groups[1].Value
+            $shown = [regex]::Matches($syntax, '-(\w+)').ForEach{ $_.Groups[1].Value } | Where-Object { "$Name" -notmatch "-$_$" }
+            $own = $set.Parameters.Name | Where-Object { $_ -notin [System.Management.Automation.Cmdlet]::CommonParameters }
+            ($shown | Sort-Object) -join ' ' | Should -BeExactly (($own | Sort-Object) -join ' ') -Because $set.Name
+        }
+    }
+
+    It 'has examples that parse, with parameters that exist' {
+        $text = [regex]::Match((Get-Content $Page -Raw), '(?ms)^## EXAMPLES(.*?)^## ').Groups[1].Value
+        $examples = [regex]::Matches($text, '(?ms)^```powershell\r?\n(.*?)^```')
+        $examples.Count | Should -BeGreaterThan 2
+        foreach ($example in $examples) {
+            # What follows a blank line is output.
+            $code = ($example.Groups[1].Value -split '\r?\n\s*\r?\n')[0] -replace '(?m)^PS> '
+            $problems = $null
+            $tree = [System.Management.Automation.Language.Parser]::ParseInput($code, [ref]$null, [ref]$problems)
+            $problems | Should -BeNullOrEmpty
+            $commands = $tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.CommandAst] }, $true)
+            $calls = $commands | Where-Object { $_.GetCommandName() -in @($Name) + $manifest.AliasesToExport }
+            $calls | Should -Not -BeNullOrEmpty
+            foreach ($call in $calls) {
+                $call.CommandElements.Where{ $_ -is [System.Management.Automation.Language.CommandParameterAst] }.ForEach{
+                    (Get-Command $Name).ResolveParameter($_.ParameterName) | Should -Not -BeNullOrEmpty
+                }
+            }
+        }
+    }
+}
+
+Describe 'The folders' {
+    It 'hold no page, surface or source file of a command that is not exported' {
+        $names = $manifest.CmdletsToExport
+        (Get-ChildItem $root/powershell/docs -Filter *.md).BaseName | Where-Object { $_ -notin $names } | Should -BeNullOrEmpty
+        (Get-ChildItem $PSScriptRoot/surface -Filter *.json).BaseName | Where-Object { $_ -notin $names } | Should -BeNullOrEmpty
+        (Get-ChildItem $root/powershell/src/Cmdlets -Recurse -Filter *.cs).BaseName | Where-Object { $_ -notin $names.Replace('-', '') } | Should -BeNullOrEmpty
+    }
+}

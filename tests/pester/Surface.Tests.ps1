@@ -1,0 +1,136 @@
+# The commands' parameters against surface/*.json, the surface of the modules whose scripts must keep running.
+param([string] $Module, [string] $TestServer)
+
+BeforeDiscovery {
+    $surfaces = Get-ChildItem $PSScriptRoot/surface/*.json | ForEach-Object { Get-Content $_ -Raw | ConvertFrom-Json -AsHashtable }
+}
+
+BeforeAll {
+    . $PSScriptRoot/TestHelpers.ps1
+    Import-Module $Module
+    $server = Start-Peer $TestServer
+}
+
+AfterAll { Stop-Peer $server }
+
+Describe 'The surface of <command>' -ForEach $surfaces {
+    BeforeAll {
+        $surface = $_
+        $info = Get-Command $command
+        $common = [System.Management.Automation.Cmdlet]::CommonParameters
+
+        # Set name -> CommandParameterInfo, for the sets that have the parameter.
+        function Get-Occurrence([string] $Name) {
+            $occurrences = @{}
+            foreach ($set in $info.ParameterSets) {
+                $set.Parameters | Where-Object Name -CEQ $Name | ForEach-Object { $occurrences[$set.Name] = $_ }
+            }
+            $occurrences
+        }
+
+        function Assert-Set([System.Collections.IDictionary] $Expected, [string[]] $Key, [string[]] $Actual) {
+            $expectedSets = $Key.ForEach{ if ($Expected.Contains($_)) { $Expected[$_] } }
+            ($Actual | Sort-Object) -join ', ' | Should -BeExactly (($expectedSets | Sort-Object) -join ', ')
+        }
+
+        function Assert-Value([System.Collections.IDictionary] $Expected, $Parameter) {
+            $actual = $Parameter.Attributes.Where{ $_ -is [ValidateSet] }.ForEach{ $_.ValidValues }
+            $actual -join ' ' | Should -BeExactly ($Expected.Contains('values') ? $Expected['values'] -join ' ' : '')
+        }
+    }
+
+    It 'has its aliases' {
+        $defined = Get-Alias -Definition $command -ErrorAction Ignore | Where-Object Source -EQ TokenKit
+        (@($defined).ForEach{ $_.Name } | Sort-Object) -join ' ' | Should -BeExactly (($aliases | Sort-Object) -join ' ')
+    }
+
+    It 'has its parameter sets and default' {
+        ($info.ParameterSets.Name | Sort-Object) -join ' ' | Should -BeExactly (($parameterSets | Sort-Object) -join ' ')
+        $info.DefaultParameterSet | Should -BeExactly $defaultParameterSet
+    }
+
+    It 'has no parameter that is neither original nor listed as added' {
+        $known = @(@($original) + @($added)).ForEach{ $_.name } + $common
+        $info.Parameters.Keys | Where-Object { $_ -cnotin $known } | Should -BeNullOrEmpty
+    }
+
+    It 'keeps -<name>: type, sets, position, values and aliases' -ForEach $original {
+        $parameter = $info.Parameters[$name]
+        $parameter.Name | Should -BeExactly $name
+        $parameter.ParameterType.FullName | Should -BeExactly $type
+        # An abbreviation that an added parameter would make ambiguous is kept as alias.
+        $parameter.Aliases -join ' ' | Should -BeExactly ($_.Contains('aliases') ? $_['aliases'] -join ' ' : '')
+        $occurrences = Get-Occurrence $name
+        Assert-Set $_ mandatory $occurrences.Keys.Where{ $occurrences[$_].IsMandatory }
+        Assert-Set $_ optional, widened $occurrences.Keys.Where{ -not $occurrences[$_].IsMandatory }
+        $expectedPosition = $_.Contains('position') ? $position : [int]::MinValue
+        $occurrences.Values.Position | Sort-Object -Unique | Should -Be $expectedPosition
+        Assert-Value $_ $parameter
+    }
+
+    It 'binds -<name> from the pipeline as it should' -ForEach $original {
+        $occurrences = (Get-Occurrence $name).Values
+        $way = $_.Contains('pipeline') ? $pipeline : 'property'
+        $occurrences.ValueFromPipeline | Select-Object -Unique | Should -Be ($way -eq 'value')
+        $occurrences.ValueFromPipelineByPropertyName | Select-Object -Unique | Should -Be ($way -eq 'property')
+    }
+
+    It 'adds -<name>: typed, optional and named' -ForEach $added {
+        $parameter = $info.Parameters[$name]
+        $parameter.Name | Should -BeExactly $name
+        $parameter.ParameterType.FullName | Should -BeExactly $type
+        $occurrences = Get-Occurrence $name
+        Assert-Set $_ optional ([string[]]$occurrences.Keys)
+        $occurrences.Values.IsMandatory | Should -Not -Contain $true
+        $occurrences.Values.Position | Sort-Object -Unique | Should -Be ([int]::MinValue)
+        Assert-Value $_ $parameter
+    }
+
+    It 'lets every abbreviation of an original parameter mean what it meant' {
+        # A function with the original's parameters and the common ones, as the engine knows them here.
+        $names = @($original).ForEach{ $_.name }
+        function Original { [CmdletBinding()] param() dynamicparam {
+                $parameters = [System.Management.Automation.RuntimeDefinedParameterDictionary]::new()
+                foreach ($name in $names) {
+                    $parameters[$name] = [System.Management.Automation.RuntimeDefinedParameter]::new($name, [object], [Parameter]::new())
+                }
+                $parameters
+            } }
+        $before = Get-Command Original
+        $compared = 0
+        foreach ($name in $names) {
+            foreach ($length in 1..$name.Length) {
+                $prefix = $name.Substring(0, $length)
+                $meant = try { $before.ResolveParameter($prefix).Name } catch { continue }
+                $info.ResolveParameter($prefix).Name | Should -BeExactly $meant -Because "-$prefix meant -$meant"
+                $compared++
+            }
+        }
+        if ($names) { $compared | Should -BeGreaterThan $names.Count }
+    }
+
+    It 'resolves: <name>' -ForEach $resolution {
+        # Without user interface, or a missing mandatory parameter would be asked for.
+        $bound = $parameters + @{ uri = "$($server.http)/echo-token" }
+        $run = Invoke-Pipeline $Module 'param($command, $bound) try { & $command @bound } catch { $_ }' $surface.command, $bound
+        $sent = @(Get-SentRequest $server)
+        if ($_.Contains('errorId')) {
+            Get-ErrorId $run.Output[0] | Should -BeExactly $errorId
+            $sent | Should -BeNullOrEmpty
+        } else {
+            $run.Output[0].access_token | Should -Not -BeNullOrEmpty
+            $sent.Count | Should -Be 1
+            $sent[0].Form.Count | Should -Be $sends.Count
+            foreach ($field in $sends.Keys) { $sent[0].Form[$field] | Should -BeExactly $sends[$field] -Because $field }
+        }
+    }
+
+    if ($command -eq 'Invoke-OAuth2TokenEndpoint') {
+        It 'takes only the uri by position' {
+            $script = 'param($command, $uri) try { & $command $uri -client_id c "Cert:\CurrentUser\My\8ae399" } catch { $_ }'
+            $run = Invoke-Pipeline $Module $script $surface.command, "$($server.http)/echo-token"
+            Get-ErrorId $run.Output[0] | Should -BeExactly PositionalParameterNotFound
+            Get-SentRequest $server | Should -BeNullOrEmpty
+        }
+    }
+}
