@@ -112,7 +112,7 @@ function Invoke-Bindings { Invoke-Cargo run -q -p tokenkit-bindgen }
 
 function Invoke-Lint {
     Invoke-Cargo fmt --all --check
-    Invoke-Cargo clippy --workspace --all-targets -- -D warnings
+    Invoke-Cargo clippy --workspace --all-targets '--' -D warnings
     # Warnings are errors in every C# project.
     dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
     dotnet build (Join-Path $root tests/dotnet) -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
