@@ -55,7 +55,8 @@ $cargoSource = if (Test-Path (Join-Path $crates 'index')) {
     '--config', "source.crates-io.replace-with='mirror'", '--config', "source.mirror.local-registry='$crates'"
 } else { @() }
 
-function Invoke-Cargo { & cargo @cargoSource @args }
+# After the command's name: clippy, which is a program of its own, is not handed what stands before it.
+function Invoke-Cargo([string] $Command) { & cargo $Command @cargoSource @args }
 
 function Assert-Tool([string] $Name, [string] $Advice) {
     if (-not (Get-Command $Name -CommandType Application -ErrorAction Ignore)) {
@@ -111,7 +112,7 @@ function Invoke-Build {
 function Invoke-Bindings { Invoke-Cargo run -q -p tokenkit-bindgen }
 
 function Invoke-Lint {
-    Invoke-Cargo fmt --all --check
+    cargo fmt --all --check
     Invoke-Cargo clippy --workspace --all-targets '--' -D warnings
     # Warnings are errors in every C# project.
     dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
