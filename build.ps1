@@ -151,7 +151,10 @@ function Invoke-Package {
 }
 
 function Invoke-Clean {
-    Remove-Item $out, $target, (Join-Path $root 'powershell/bin'), (Join-Path $root 'powershell/obj') -Recurse -Force -ErrorAction Ignore
+    Invoke-Cargo clean
+    $made = 'out', 'powershell/bin', 'powershell/obj', 'tests/dotnet/bin', 'tests/dotnet/obj', 'tests/dotnet/stale/bin',
+        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules'
+    $made.ForEach{ Join-Path $root $_ } | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 
 function Assert-Known([string] $Kind, [string[]] $Name, [string[]] $Known) {

@@ -252,9 +252,24 @@ internal sealed class SigningKey : IDisposable
         };
     }
 
+    /// <summary>Other curves have keys of this size, too; a key that does not tell its curve is taken for the usual one.</summary>
+    private static bool IsP256(ECDsa key)
+    {
+        try
+        {
+            string? oid = key.ExportParameters(includePrivateParameters: false).Curve.Oid?.Value;
+            return oid is null || oid == ECCurve.NamedCurves.nistP256.Oid.Value;
+        }
+        catch (Exception e) when (e is CryptographicException or NotSupportedException or NotImplementedException)
+        {
+            return true;
+        }
+    }
+
     private static KeyType TypeOf(AsymmetricAlgorithm key) => (key, key.KeySize) switch
     {
         (RSA, _) => KeyType.Rsa,
+        (ECDsa ec, 256) when !IsP256(ec) => throw Failures.Invalid("There is no JOSE algorithm for an EC key on this curve.", "unsupported_key"),
         (_, 256) => KeyType.P256,
         (_, 384) => KeyType.P384,
         (_, 521) => KeyType.P521,

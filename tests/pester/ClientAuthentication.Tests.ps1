@@ -134,6 +134,8 @@ public sealed class SealedRsa : RSA {
 public sealed class SealedEcdsa : ECDsa {
     private readonly ECDsa key;
     public SealedEcdsa(ECDsa key) { this.key = key; KeySizeValue = key.KeySize; }
+    public override ECParameters ExportParameters(bool includePrivateParameters) =>
+        includePrivateParameters ? throw new CryptographicException("not exportable") : key.ExportParameters(false);
     public override byte[] SignHash(byte[] hash) => key.SignHash(hash);
     public override bool VerifyHash(byte[] hash, byte[] signature) => key.VerifyHash(hash, signature);
 }
@@ -269,6 +271,14 @@ Describe 'What the provider refuses' {
     It 'a scope the client does not have' {
         $credential = Get-Credential client_secret_post
         Get-ErrorId (Get-Failure { token $provider.http.token_endpoint @credential -scope api:admin }) | Should -BeExactly invalid_scope
+    }
+}
+
+Describe 'A sealed key' {
+    It 'on another curve of the size of P-256 signs nothing' {
+        $key = [SealedEcdsa]::new([ECDsa]::Create([ECCurve]::CreateFromFriendlyName('secp256k1')))
+        $failure = Get-Failure { token $provider.http.token_endpoint -client_id private_key_jwt_ES256 -client_certificate $key }
+        Get-ErrorId $failure | Should -BeExactly unsupported_key
     }
 }
 
