@@ -57,7 +57,7 @@ function Invoke-PesterSuite {
     Assert-Tool openssl 'Install OpenSSL 3: the tests make certificates with it.'
     $provider = Join-Path $root tests/servers/oidc-provider
     if (-not (Test-Path (Join-Path $provider node_modules))) {
-        npm ci --prefix $provider --no-audit --no-fund
+        npm ci --prefix $provider --no-audit --no-fund --no-update-notifier | Out-Host
     }
     Invoke-Counted {
         & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)

@@ -98,10 +98,12 @@ try { token $uri -code c0de } finally { [Console]::WriteLine('finally') }
 [Console]::WriteLine('after')
 '@
             $start = [System.Diagnostics.ProcessStartInfo]@{
-                FileName = (Get-Process -Id $PID).Path
+                FileName = @(Get-Command env -CommandType Application)[0].Source
                 RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
             }
-            foreach ($argument in '-NoProfile', '-File', $script, $Module, "$($server.http)/slow?ms=60000") { $start.ArgumentList.Add($argument) }
+            # Tests that run in the background ignore the signal, and so would what they start.
+            $default = @(if ($IsLinux) { '--default-signal=INT' })
+            foreach ($argument in @($default; (Get-Process -Id $PID).Path; '-NoProfile'; '-File'; $script; $Module; "$($server.http)/slow?ms=60000")) { $start.ArgumentList.Add($argument) }
             $process = [System.Diagnostics.Process]::Start($start)
             try {
                 Wait-Until { (Get-OpenRequest $server) -eq 1 } 30000 | Should -BeTrue
