@@ -260,7 +260,7 @@ internal sealed class SigningKey : IDisposable
             string? oid = key.ExportParameters(includePrivateParameters: false).Curve.Oid?.Value;
             return oid is null || oid == ECCurve.NamedCurves.nistP256.Oid.Value;
         }
-        catch (Exception e) when (e is CryptographicException or NotSupportedException or NotImplementedException)
+        catch (Exception)
         {
             return true;
         }

@@ -366,7 +366,11 @@ impl SigningKey {
         let archive = match Pkcs12Archive::from_pkcs12(data, password) {
             Ok(archive) => archive,
             Err(p12_keystore::error::Error::MacError(_)) => {
-                return Err(invalid_password("The password of the PKCS#12 data is missing or wrong."));
+                return Err(invalid_password(if password.is_empty() {
+                    "The PKCS#12 data needs its password. If it was made without one, make it anew with a password, or as PEM."
+                } else {
+                    "The password of the PKCS#12 data is wrong."
+                }));
             }
             Err(p12_keystore::error::Error::DerError(_)) => return Ok(None),
             Err(error) => return Err(invalid(format!("The PKCS#12 data cannot be read: {error}."))),
