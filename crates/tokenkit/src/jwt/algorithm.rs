@@ -89,6 +89,12 @@ impl Algorithm {
         }
     }
 
+    /// Reads the name as it stands in a token or a JWK, where RFC 9864 calls `Ed25519` what RFC 8037 calls
+    /// `EdDSA`.
+    pub(super) fn read(name: &str) -> Result<Self, Error> {
+        if name == "Ed25519" { Ok(Self::EdDSA) } else { name.parse() }
+    }
+
     /// The MAC behind an HMAC algorithm.
     pub(super) fn hmac(self) -> hmac::Algorithm {
         match self {

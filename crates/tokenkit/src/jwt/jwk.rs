@@ -229,13 +229,9 @@ fn from_value(jwk: Value) -> Result<VerifyingKey, Error> {
 
 /// The signature algorithm behind the member `alg`.
 fn algorithm(name: &str) -> Result<Algorithm, Error> {
-    match name {
-        // The fully specified name of RFC 9864 for what RFC 8037 calls EdDSA.
-        "Ed25519" => Ok(Algorithm::EdDSA),
-        name => name.parse().map_err(|_| {
-            invalid(format!("The JWK is for the algorithm '{name}', which makes no signatures known here."))
-        }),
-    }
+    Algorithm::read(name).map_err(|_| {
+        invalid(format!("The JWK is for the algorithm '{name}', which makes no signatures known here."))
+    })
 }
 
 /// A JWK Set (RFC 7517 section 5): the signature keys of an issuer. Clones share the keys.

@@ -235,7 +235,7 @@ pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJ
 }
 
 fn algorithm(header: &Map<String, Value>) -> Option<Algorithm> {
-    header.get("alg")?.as_str()?.parse().ok()
+    Algorithm::read(header.get("alg")?.as_str()?).ok()
 }
 
 fn audiences(value: &Value) -> Option<Vec<&str>> {
@@ -256,4 +256,24 @@ fn half_hash(value: &Secret, jwt: &UnverifiedJwt<'_>) -> Option<String> {
     };
     let hash = digest::digest(hash, value.expose());
     Some(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::{KeyType, SigningKey};
+
+    #[test]
+    fn the_name_of_rfc_9864_is_understood() {
+        let key = SigningKey::generate(KeyType::Ed25519, None).unwrap();
+        let input =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"Ed25519"}"#), URL_SAFE_NO_PAD.encode("{}"));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(Algorithm::EdDSA, input.as_bytes()).unwrap());
+        let token = format!("{input}.{signature}");
+        assert!(verify_signature(&token, &key.verifying_key().unwrap().into()).is_ok());
+
+        let other = SigningKey::generate(KeyType::P256, None).unwrap();
+        let reason = verify_signature(&token, &other.verifying_key().unwrap().into()).err();
+        assert_eq!(reason, Some(Reason::AlgorithmNotAllowed));
+    }
 }
