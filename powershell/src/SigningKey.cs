@@ -43,20 +43,17 @@ internal sealed class SigningKey : IDisposable
     /// <param name="value">Certificate, key object, PEM text, JWK, path, or thumbprint.</param>
     /// <param name="parameter">Where the value comes from, for errors.</param>
     /// <exception cref="FailureException">There is no private key.</exception>
-    internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter) => Secrets.Unwrap(value) switch
+    internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter)
     {
-        X509Certificate2 certificate => FromCertificate(call, certificate),
-        RSA key => new SigningKey(key, null),
-        ECDsa key => new SigningKey(key, null),
-        SecureString text => new SigningKey(SecretBuffer.FromSecureString(text)),
-        string text when IsKey(text) => new SigningKey(SecretBuffer.FromText(text)),
-        string text when IsThumbprint(text) => FromCertificate(call, call.Own(FromStore(text))),
-        string path => FromPath(cmdlet, call, path),
-        FileInfo file => FromPath(cmdlet, call, file.FullName),
-        IDictionary or PSCustomObject => new SigningKey(SecretBuffer.FromText(Json.Write(value))),
-        var other => throw Failures.Invalid(
-            $"-{parameter} takes a certificate with its private key, an RSA or ECDsa key, a path, a thumbprint, or a key as PEM or JWK text, not a {other?.GetType()}."),
-    };
+        object source = Resolve(cmdlet, value)
+            ?? throw Refused(parameter, "a certificate with its private key, an RSA or ECDsa key, a path, a thumbprint, or a key as PEM or JWK text", value);
+        return source switch
+        {
+            SecretBuffer content => new SigningKey(content),
+            X509Certificate2 certificate => FromCertificate(call, IsGiven(source, value) ? certificate : call.Own(certificate)),
+            _ => new SigningKey((AsymmetricAlgorithm)source, null),
+        };
+    }
 
     /// <summary>The bytes of the key that <paramref name="value"/> is or names, for the native library to read.</summary>
     /// <param name="cmdlet">The cmdlet whose session resolves paths.</param>
@@ -64,20 +61,26 @@ internal sealed class SigningKey : IDisposable
     /// <param name="parameter">Where the value comes from, for errors.</param>
     /// <param name="isPrivate">Whether the private key is wanted.</param>
     /// <exception cref="FailureException">There is no such key.</exception>
-    internal static SecretBuffer Read(TokenKitCmdlet cmdlet, object? value, string parameter, bool isPrivate) => Secrets.Unwrap(value) switch
+    internal static SecretBuffer Read(TokenKitCmdlet cmdlet, object? value, string parameter, bool isPrivate)
     {
-        X509Certificate2 certificate => Read(certificate, isPrivate),
-        AsymmetricAlgorithm key and (RSA or ECDsa) when isPrivate => Export(key, null) ?? throw NoPrivateKey(parameter),
-        AsymmetricAlgorithm key and (RSA or ECDsa) => SecretBuffer.FromPem(("PUBLIC KEY", key.ExportSubjectPublicKeyInfo())),
-        SecureString text => SecretBuffer.FromSecureString(text),
-        string text when IsKey(text) => SecretBuffer.FromText(text),
-        string text when IsThumbprint(text) => ReadAndDispose(FromStore(text), isPrivate),
-        string path => ReadPath(cmdlet, path, isPrivate),
-        FileInfo file => ReadPath(cmdlet, file.FullName, isPrivate),
-        IDictionary or PSCustomObject => SecretBuffer.FromText(Json.Write(value)),
-        var other => throw Failures.Invalid(
-            $"-{parameter} takes a JWK or JWK Set, a certificate, an RSA or ECDsa key, PEM text, a path or a thumbprint, not {(other is null ? "nothing" : $"a {other.GetType()}")}."),
-    };
+        object source = Resolve(cmdlet, value)
+            ?? throw Refused(parameter, "a JWK or JWK Set, a certificate, an RSA or ECDsa key, PEM text, a path or a thumbprint", value);
+        switch (source)
+        {
+            case SecretBuffer content:
+                return content;
+            case X509Certificate2 certificate:
+                using (IsGiven(source, value) ? null : certificate)
+                {
+                    return Read(certificate, isPrivate);
+                }
+            default:
+                var key = (AsymmetricAlgorithm)source;
+                return isPrivate
+                    ? Export(key, null) ?? throw NoPrivateKey(parameter)
+                    : SecretBuffer.FromPem(("PUBLIC KEY", key.ExportSubjectPublicKeyInfo()));
+        }
+    }
 
     /// <summary>How <paramref name="call"/> authenticates with this key.</summary>
     internal ClientAuthentication Authentication(TokenKitCmdlet cmdlet, Call call, object? password, string? keyId, AssertionOptions options)
@@ -110,6 +113,25 @@ internal sealed class SigningKey : IDisposable
         });
     }
 
+    /// <summary>The certificate, the key, or the content that <paramref name="value"/> is or names; <c>null</c> for something else.</summary>
+    private static object? Resolve(TokenKitCmdlet cmdlet, object? value) => Secrets.Unwrap(value) switch
+    {
+        X509Certificate2 or RSA or ECDsa => Secrets.Unwrap(value),
+        SecureString text => SecretBuffer.FromSecureString(text),
+        string text when IsKey(text) => SecretBuffer.FromText(text),
+        string text when IsThumbprint(text) => FromStore(text),
+        string path => Locate(cmdlet, path),
+        FileInfo file => Locate(cmdlet, file.FullName),
+        IDictionary or PSCustomObject => SecretBuffer.FromText(Json.Write(value)),
+        _ => null,
+    };
+
+    /// <summary>Whether the caller handed this object over, and keeps it, rather than a name of it.</summary>
+    private static bool IsGiven(object source, object? value) => ReferenceEquals(source, Secrets.Unwrap(value));
+
+    private static FailureException Refused(string parameter, string expected, object? value) => Failures.Invalid(
+        $"-{parameter} takes {expected}, not {(Secrets.Unwrap(value) is { } other ? $"a {other.GetType()}" : "nothing")}.");
+
     private static bool IsWeak(AsymmetricAlgorithm key) => key is RSA { KeySize: > 0 and < 2048 };
 
     private static bool IsKey(string text) =>
@@ -123,25 +145,10 @@ internal sealed class SigningKey : IDisposable
         {
             throw Failures.Invalid($"The certificate {certificate.Thumbprint} has no private key.", "invalid_key");
         }
-        AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey();
+        AsymmetricAlgorithm? key = PrivateKey(certificate);
         return key is not null
             ? new SigningKey(call.Own(key), certificate)
             : throw Failures.Invalid($"The private key of the certificate {certificate.Thumbprint} is neither RSA nor EC.", "unsupported_key");
-    }
-
-    private static SecretBuffer ReadPath(TokenKitCmdlet cmdlet, string path, bool isPrivate) => Locate(cmdlet, path) switch
-    {
-        X509Certificate2 certificate => ReadAndDispose(certificate, isPrivate),
-        SecretBuffer content => content,
-        _ => throw NoKey(path),
-    };
-
-    private static SecretBuffer ReadAndDispose(X509Certificate2 certificate, bool isPrivate)
-    {
-        using (certificate)
-        {
-            return Read(certificate, isPrivate);
-        }
     }
 
     private static SecretBuffer Read(X509Certificate2 certificate, bool isPrivate)
@@ -150,9 +157,12 @@ internal sealed class SigningKey : IDisposable
         {
             return SecretBuffer.FromPem(("CERTIFICATE", certificate.RawData));
         }
-        using AsymmetricAlgorithm? key = (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey();
+        using AsymmetricAlgorithm? key = PrivateKey(certificate);
         return (key is null ? null : Export(key, certificate)) ?? throw NoPrivateKey(certificate.Thumbprint);
     }
+
+    private static AsymmetricAlgorithm? PrivateKey(X509Certificate2 certificate) =>
+        (AsymmetricAlgorithm?)certificate.GetRSAPrivateKey() ?? certificate.GetECDsaPrivateKey();
 
     private static FailureException NoPrivateKey(string name) =>
         Failures.Invalid($"The private key of {name} cannot be exported, or there is none.", "unsupported_key");
@@ -181,35 +191,25 @@ internal sealed class SigningKey : IDisposable
             $"No certificate in CurrentUser\\My or LocalMachine\\My has the thumbprint {thumbprint}."));
     }
 
-    private static SigningKey FromPath(TokenKitCmdlet cmdlet, Call call, string path) =>
-        Locate(cmdlet, path) switch
-        {
-            X509Certificate2 certificate => FromCertificate(call, call.Own(certificate)),
-            SecretBuffer content => new SigningKey(content),
-            _ => throw NoKey(path),
-        };
-
-    /// <summary>The content of the file, or the certificate, that a path of any provider names; <c>null</c> for something else.</summary>
-    private static IDisposable? Locate(TokenKitCmdlet cmdlet, string path)
+    /// <summary>The content of the file, or the certificate, that a path of any provider names.</summary>
+    private static IDisposable Locate(TokenKitCmdlet cmdlet, string path)
     {
         try
         {
             string file = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
-            return provider.Name == "FileSystem"
-                ? SecretBuffer.FromFile(file, MaxFile)
-                : cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true)
-                    .Select(item => item.BaseObject)
-                    .OfType<X509Certificate2>()
-                    .FirstOrDefault();
+            if (provider.Name == "FileSystem")
+            {
+                return SecretBuffer.FromFile(file, MaxFile);
+            }
+            IEnumerable<object> items = cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true).Select(item => item.BaseObject);
+            return items.OfType<X509Certificate2>().FirstOrDefault()
+                ?? throw Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
         }
         catch (Exception e) when (e is SessionStateException or ProviderInvocationException or IOException or UnauthorizedAccessException)
         {
             throw Failures.KeyNotFound(e);
         }
     }
-
-    private static FailureException NoKey(string path) =>
-        Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
 
     /// <summary>The key as PKCS#8, with its certificate as PEM; <c>null</c> when it cannot leave its place.</summary>
     private static SecretBuffer? Export(AsymmetricAlgorithm key, X509Certificate2? certificate)

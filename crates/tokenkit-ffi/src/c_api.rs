@@ -16,7 +16,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use zeroize::Zeroize as _;
 
-use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
+use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse, invalid};
 use crate::failure::{FailureDetail, category_name};
 use crate::jose::{JwtSignRequest, JwtVerifyRequest, MetadataRequest};
 use crate::panic::{catch, catch_async, silence};
@@ -443,10 +443,6 @@ fn json<T: Serialize>(value: &T) -> Result<CString, Error> {
     serde_json::to_writer(&mut text, value).map_err(|error| failed(error.to_string()))?;
     text.push(0);
     CString::from_vec_with_nul(text).map_err(|error| failed(error.to_string()))
-}
-
-fn invalid(message: String) -> Error {
-    Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
 }
 
 #[cfg(test)]

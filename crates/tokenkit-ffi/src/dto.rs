@@ -593,7 +593,8 @@ fn named(key: SigningKey, key_id: Option<String>) -> SigningKey {
     }
 }
 
-fn invalid(message: String) -> Error {
+/// Input of the host that cannot be used.
+pub(crate) fn invalid(message: String) -> Error {
     Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
 }
 

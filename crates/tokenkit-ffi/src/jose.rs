@@ -16,7 +16,7 @@ use tokenkit::{
 };
 use zeroize::Zeroize as _;
 
-use crate::dto::{ClientAuthentication, HttpOptions, KeyType, Resources, SecretInput, SharedSecret};
+use crate::dto::{ClientAuthentication, HttpOptions, KeyType, Resources, SecretInput, SharedSecret, invalid};
 
 /// A JWT to sign, as RFC 7523 section 3 has it.
 #[ffi]
@@ -534,10 +534,6 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
-}
-
-fn invalid(message: String) -> Error {
-    Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
 }
 
 #[cfg(test)]

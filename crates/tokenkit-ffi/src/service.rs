@@ -19,7 +19,7 @@ use interoptopus::{AsyncRuntime, ffi};
 use tokenkit::{Client, Error, ErrorCode, Secret};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse};
+use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse, invalid};
 use crate::events::{Event, EventQueue};
 use crate::failure::Failure;
 use crate::jose::{
@@ -218,10 +218,6 @@ where
 
 fn answer(response: tokenkit::TokenResponse) -> Wire<TokenResponse> {
     Wire::from(TokenResponse::from(response))
-}
-
-fn invalid(message: String) -> Error {
-    Error::InvalidInput { code: ErrorCode::InvalidArgument, message }
 }
 
 fn internal(message: String) -> Error {

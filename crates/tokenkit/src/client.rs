@@ -19,8 +19,8 @@ use crate::message::{HttpRequest, HttpResponse};
 use crate::reply;
 use crate::token::{TokenRequest, TokenResponse, endpoint_url};
 
-/// Talks to authorization servers and keeps the connections and their signature keys. Cheap to share by reference; one for a process is
-/// enough. Dropping a returned future ends its request at once.
+/// Talks to authorization servers and keeps the connections and their signature keys. Cheap to share by
+/// reference; one for a process is enough. Dropping a returned future ends its request at once.
 ///
 /// ```no_run
 /// use tokenkit::{Client, ClientAuthentication, Grant, HttpConfig, Secret, TokenRequest};

@@ -16,7 +16,9 @@ use url::Url;
 
 use crate::error::{Error, ErrorCode, TransportError};
 use crate::event::{Event, Observer};
+use crate::jwt::is_pem;
 use crate::message::{HttpRequest, HttpResponse, Method, display_url};
+use crate::reply;
 use crate::secret::Secret;
 use crate::token::is_loopback;
 
@@ -166,15 +168,10 @@ impl Http {
                 (started.elapsed().saturating_add(pause) < config.timeout).then_some(pause)
             })
             .notify(|error, delay| observer.event(Event::Retrying { reason: error.to_string(), delay }));
-        match tokio::time::timeout(config.timeout, attempts).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Transport(Box::new(TransportError {
-                code: ErrorCode::Timeout,
-                message: format!("no complete answer within {} s", config.timeout.as_secs_f64()),
-                endpoint: display_url(endpoint),
-                retryable: true,
-            }))),
-        }
+        tokio::time::timeout(config.timeout, attempts).await.unwrap_or_else(|_| {
+            let message = format!("no complete answer within {} s", config.timeout.as_secs_f64());
+            Err(transport(ErrorCode::Timeout, message, &display_url(endpoint), true))
+        })
     }
 
     fn client(&self, config: &HttpConfig, endpoint: &Url) -> Result<reqwest::Client, Error> {
@@ -249,7 +246,7 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
         .connect_timeout(key.connect_timeout)
         .pool_idle_timeout(IDLE);
     if let Some(data) = &key.certificate_authority {
-        let certificates = if data.windows(11).any(|window| window == b"-----BEGIN ") {
+        let certificates = if is_pem(data) {
             reqwest::Certificate::from_pem_bundle(data)
         } else {
             reqwest::Certificate::from_der(data).map(|certificate| vec![certificate])
@@ -412,15 +409,9 @@ fn headers(request: &HttpRequest) -> Result<HeaderMap, Error> {
 }
 
 fn too_large(request: &HttpRequest, status: u16) -> Error {
-    use crate::error::{Reply, ServerError};
-    Error::Server(Box::new(ServerError {
-        code: ErrorCode::ResponseTooLarge,
-        message: format!("the answer is larger than {MAX_BODY} bytes"),
-        endpoint: display_url(&request.url),
-        oauth: None,
-        reply: Reply { status, ..Reply::default() },
-        retryable: false,
-    }))
+    let response = HttpResponse { status, headers: Vec::new(), body: Secret::default() };
+    let what = format!("the answer is larger than {MAX_BODY} bytes");
+    reply::unusable(request, &response, ErrorCode::ResponseTooLarge, &what)
 }
 
 fn transport(code: ErrorCode, message: String, endpoint: &str, retryable: bool) -> Error {

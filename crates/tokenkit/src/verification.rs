@@ -11,7 +11,7 @@ use crate::discovery::MetadataLocation;
 use crate::error::{Error, ErrorCode};
 use crate::event::Observer;
 use crate::http::HttpConfig;
-use crate::jwt::{JwkSet, Reason, UnverifiedJwt, Validation, decode_unverified, verify_signature};
+use crate::jwt::{JwkSet, Reason, UnverifiedJwt, Validation, check_signature, decode_unverified};
 use crate::secret::Secret;
 
 /// Where the keys are that tokens are checked by.
@@ -200,7 +200,7 @@ impl Verification {
         let token = token.expose_str().unwrap_or_default();
         match decode_unverified(token) {
             Ok(jwt) => {
-                let findings = self.findings(token, &jwt, sets);
+                let findings = self.findings(&jwt, sets);
                 let json = |object| self.with_content.then(|| Value::Object(object).to_string());
                 Verdict { findings, header: json(jwt.header), claims: json(jwt.claims) }
             }
@@ -208,7 +208,7 @@ impl Verification {
         }
     }
 
-    fn findings(&self, token: &str, jwt: &UnverifiedJwt<'_>, sets: &KeySets) -> Vec<Finding> {
+    fn findings(&self, jwt: &UnverifiedJwt<'_>, sets: &KeySets) -> Vec<Finding> {
         let empty = Ok(Arc::default());
         let keys = match sets.get(&self.issuer_of(jwt)).unwrap_or(&empty) {
             Ok(keys) => keys,
@@ -220,15 +220,14 @@ impl Verification {
             |key_id: &str| keys.contains(key_id) || keys.keys().iter().any(|key| key.key_id().is_none());
         if !matches!(self.source, KeySource::Keys(_)) && key_id.is_some_and(|key_id| !is_named(key_id)) {
             // What cannot be accepted with any key says so.
-            let reason = verify_signature(token, keys).err();
+            let reason = check_signature(jwt, keys).err();
             let reason = reason.filter(|reason| !matches!(reason, Reason::WrongSignature));
             return vec![reason.unwrap_or(Reason::UnknownKey).into()];
         }
         let Some(claims) = &self.claims else {
-            return verify_signature(token, keys).err().map(Finding::from).into_iter().collect();
+            return check_signature(jwt, keys).err().map(Finding::from).into_iter().collect();
         };
-        let validation = Validation { keys: JwkSet::clone(keys), ..claims.clone() };
-        let mut reasons = validation.reasons(token, self.now);
+        let mut reasons = claims.reasons_against(jwt, keys, self.now);
         if self.is_of_shared_tenant(jwt) {
             reasons.retain(|reason| *reason != Reason::Mismatch("iss"));
         }

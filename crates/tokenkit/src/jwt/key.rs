@@ -18,7 +18,7 @@ use pkcs8::der::Decode as _;
 use pkcs8::pkcs5::pbes2::Kdf;
 
 use super::public_key::{PublicMaterial, VerifyingKey};
-use super::{Algorithm, jwk};
+use super::{Algorithm, is_pem, jwk};
 use crate::error::{Error, ErrorCode};
 use crate::secret::Secret;
 
@@ -149,7 +149,7 @@ impl SigningKey {
                 None => Ok(key),
             };
         }
-        if text.windows(11).any(|window| window == b"-----BEGIN ") {
+        if is_pem(text) {
             return Self::from_pem(text, password);
         }
         if let Some(key) = Self::from_pkcs12(data, password)? {

@@ -15,6 +15,7 @@ pub use decode::{DecodeError, UnverifiedJwt, decode_unverified};
 pub use jwk::{JwkSet, thumbprint};
 pub use key::{ExternalSigner, KeyType, SigningKey};
 pub use public_key::VerifyingKey;
+pub(crate) use validate::check_signature;
 pub use validate::{Reason, Validation, verify_signature};
 
 use base64::Engine as _;
@@ -78,6 +79,11 @@ pub fn sign<C: Serialize>(header: &Header, claims: &C, key: &SigningKey) -> Resu
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(Secret::from(token))
+}
+
+/// Whether the data is PEM (RFC 7468), where DER or JSON could stand, too.
+pub(crate) fn is_pem(data: &[u8]) -> bool {
+    data.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {

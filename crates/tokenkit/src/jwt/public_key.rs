@@ -13,7 +13,7 @@ use x509_parser::public_key::{PublicKey, RSAPublicKey};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::key::{Curve, KeyType, SigningKey};
-use super::{Algorithm, jwk};
+use super::{Algorithm, is_pem, jwk};
 use crate::error::{Error, ErrorCode};
 use crate::secret::Secret;
 
@@ -79,7 +79,7 @@ impl VerifyingKey {
         if text.starts_with(b"{") {
             return jwk::parse_public(text);
         }
-        let der = if text.windows(11).any(|window| window == b"-----BEGIN ") {
+        let der = if is_pem(text) {
             let blocks = pem::parse_many(text)
                 .map_err(|error| invalid(format!("The PEM text is damaged: {error}.")))?;
             let public =

@@ -53,8 +53,21 @@ impl Validation {
     /// signature does not hold has that one reason only: its claims mean nothing.
     #[must_use]
     pub fn reasons(&self, token: &str, now: DateTime<Utc>) -> Vec<Reason> {
-        match verify_signature(token, &self.keys) {
-            Ok(jwt) => self.claims(&jwt, now),
+        match decode_unverified(token) {
+            Ok(jwt) => self.reasons_against(&jwt, &self.keys, now),
+            Err(error) => vec![error.into()],
+        }
+    }
+
+    /// The same for a token that has been read, by other keys than the check's own.
+    pub(crate) fn reasons_against(
+        &self,
+        jwt: &UnverifiedJwt<'_>,
+        keys: &JwkSet,
+        now: DateTime<Utc>,
+    ) -> Vec<Reason> {
+        match check_signature(jwt, keys) {
+            Ok(()) => self.claims(jwt, now),
             Err(reason) => vec![reason],
         }
     }
@@ -202,6 +215,12 @@ impl Reason {
 /// ```
 pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJwt<'a>, Reason> {
     let jwt = decode_unverified(token)?;
+    check_signature(&jwt, keys)?;
+    Ok(jwt)
+}
+
+/// [`verify_signature`] for a token that has been read.
+pub(crate) fn check_signature(jwt: &UnverifiedJwt<'_>, keys: &JwkSet) -> Result<(), Reason> {
     // RFC 7797 section 3: true is what holds without it.
     if jwt.header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
         return Err(Reason::UnencodedPayload);
@@ -227,7 +246,7 @@ pub fn verify_signature<'a>(token: &'a str, keys: &JwkSet) -> Result<UnverifiedJ
     let mut reason = Reason::AlgorithmNotAllowed;
     for key in candidates.filter(|key| key.allows(algorithm)) {
         if key.verify(algorithm, jwt.signing_input.as_bytes(), &jwt.signature) {
-            return Ok(jwt);
+            return Ok(());
         }
         reason = if key.is_too_short_for(algorithm) { Reason::WeakKey } else { Reason::WrongSignature };
     }
