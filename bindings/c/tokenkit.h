@@ -52,10 +52,10 @@ void tokenkit_client_free(struct TokenkitClient *client);
  * (refresh_token), password (username, password), device_code (device_code) and jwt_bearer (assertion).
  * authentication.method is one of none, client_secret_basic, client_secret_post (secret), client_secret_jwt
  * (secret, options) and private_key_jwt (key, password, key_id, options); options are algorithm, audience and
- * lifetime in seconds. Further members are redirect_uri, nonce, parameters and headers (lists of name and
- * value), allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries,
- * certificate_authority (a file) and proxy (type system, none, or explicit with url and credentials, which
- * are username and password).
+ * lifetime in seconds. Further members are redirect_uri, nonce, issuer (an ID token is then validated),
+ * parameters and headers (lists of name and value), allow_insecure_http, and http with connect_timeout_ms,
+ * timeout_ms, max_retries, certificate_authority (a file) and proxy (type system, none, or explicit with url
+ * and credentials, which are username and password).
  *
  * `cancel` ends the call from another thread; it may be NULL.
  *
@@ -102,6 +102,130 @@ char *tokenkit_token(const struct TokenkitClient *client,
 char *tokenkit_device_token(const struct TokenkitClient *client,
                             const char *request,
                             const struct TokenkitCancel *cancel);
+
+/**
+ * Asks for the codes of a device flow (RFC 8628 section 3.1), and waits for them, not for the user.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "endpoint": "https://as.example/device_authorization", "client_id": "app", "scope": "openid" }
+ * ```
+ *
+ * authentication, parameters, headers, allow_insecure_http and http are as for tokenkit_token. The answer is:
+ *
+ * ```json
+ * { "status": 200, "headers": [], "body": "{...}", "device_code": "...", "user_code": "WDJB-MJHT",
+ *   "verification_uri": "https://as.example/device", "verification_uri_complete": null, "expires_in": 900,
+ *   "expires_at_ms": 1700000900000, "interval": 5, "message": "To sign in, open ..." }
+ * ```
+ *
+ * Show message to the user, then call tokenkit_device_token. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_device_authorization(const struct TokenkitClient *client,
+                                    const char *request,
+                                    const struct TokenkitCancel *cancel);
+
+/**
+ * Signs in with a browser on this machine: starts it, listens for the answer on a loopback address, and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * {
+ *   "request": { "endpoint": "https://as.example/authorize", "client_id": "app", "scope": "openid" },
+ *   "options": { "timeout_ms": 300000 }
+ * }
+ * ```
+ *
+ * Its member request may also have redirect_uri (http on 127.0.0.1 or localhost; a free port is taken when it
+ * has none), response_type (code, token, id_token or several with spaces between them), response_mode (query,
+ * fragment, form_post), without_pkce, issuer (the answer and its ID token are then validated), parameters (a list of
+ * name and value), allow_insecure_http and http. options.browser may have command (with %s for the address). The
+ * answer is:
+ *
+ * ```json
+ * { "parameters": [{ "name": "code", "value": "..." }], "response_type": "code", "is_openid": true,
+ *   "client_id": "app", "redirect_uri": "http://127.0.0.1:49152/", "nonce": "...", "code_verifier": "...",
+ *   "expires_in": null, "expires_at_ms": null }
+ * ```
+ *
+ * When no browser can be started, the failure has the code browser_not_started: see
+ * tokenkit_authorization_prepare. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_sign_in(const struct TokenkitClient *client,
+                       const char *request,
+                       const struct TokenkitCancel *cancel);
+
+/**
+ * Makes the address for a browser that runs elsewhere, or that the host shows itself.
+ *
+ * `request` is what tokenkit_sign_in has as its member request. The answer is:
+ *
+ * ```json
+ * { "url": "https://as.example/authorize?...", "masked_url": "...", "redirect_uri": null, "listening": false,
+ *   "not_listening": "...", "warnings": [], "state": "...", "nonce": "...", "code_verifier": "..." }
+ * ```
+ *
+ * Keep all of it for tokenkit_authorization_complete. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_authorization_prepare(const struct TokenkitClient *client,
+                                     const char *request,
+                                     const struct TokenkitCancel *cancel);
+
+/**
+ * Completes a prepared request with the address that the browser ended at.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "request": { ... }, "state": "...", "nonce": "...", "code_verifier": "...", "answer": "https://..." }
+ * ```
+ *
+ * Its member request is the one that was prepared; state, nonce and code_verifier are those of the prepared request,
+ * as far as they are not null. The answer is as for tokenkit_sign_in, all else as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_authorization_complete(const struct TokenkitClient *client,
+                                      const char *request,
+                                      const struct TokenkitCancel *cancel);
+
+/**
+ * Asks who the user of an access token is (OpenID Connect Core section 5.3), and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "issuer": "https://as.example", "access_token": "...", "client_id": "app", "id_token": "..." }
+ * ```
+ *
+ * Instead of the issuer there may be endpoint, the address of the userinfo endpoint; a signed answer needs the issuer,
+ * too. The answer must be about subject, or about the subject of id_token, if one of them is there. headers,
+ * allow_insecure_http and http are as for tokenkit_token. The answer is:
+ *
+ * ```json
+ * { "claims": "{\"sub\":\"...\"}", "is_signed": false }
+ * ```
+ *
+ * All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_user_info(const struct TokenkitClient *client,
+                         const char *request,
+                         const struct TokenkitCancel *cancel);
 
 /**
  * Asks for the metadata of an authorization server (RFC 8414, OpenID Connect Discovery), and waits.

@@ -13,10 +13,14 @@
     FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml')
 
     CmdletsToExport      = @(
+        'Clear-WebView2Cache'
         'Convert-UnixTime'
         'ConvertFrom-JsonWebToken'
         'ConvertTo-Jwk'
+        'Get-OAuth2UserInfo'
         'Get-OidcDiscoveryMetadata'
+        'Invoke-OAuth2AuthorizationEndpoint'
+        'Invoke-OAuth2DeviceAuthorizationEndpoint'
         'Invoke-OAuth2TokenEndpoint'
         'New-OAuth2JwtAssertion'
         'New-OAuth2KeyPair'
@@ -24,7 +28,15 @@
         'Test-JsonWebToken'
         'Test-JsonWebTokenSignature'
     )
-    AliasesToExport      = @('Get-UnixTime', 'Invoke-TokenEndpoint', 'token')
+    AliasesToExport      = @(
+        'authorize'
+        'deviceauth'
+        'Get-UnixTime'
+        'Invoke-AuthorizationEndpoint'
+        'Invoke-DeviceAuthorizationEndpoint'
+        'Invoke-TokenEndpoint'
+        'token'
+    )
     FunctionsToExport    = @()
     VariablesToExport    = @()
 

@@ -6,7 +6,7 @@ namespace TokenKit;
 
 /// <summary>
 /// One call of the native library: the secrets, the signer and the events of it. Ends with
-/// <see cref="RunAsync"/>, or with <see cref="Dispose"/> when it is never made.
+/// <see cref="RunAsync"/>, or with <see cref="Dispose"/> when it is never made. Calls that need no waiting may come before.
 /// </summary>
 internal sealed class Call : IDisposable
 {
@@ -19,6 +19,21 @@ internal sealed class Call : IDisposable
         operation.Dispose();
         owned.ForEach(item => item.Dispose());
         owned.Clear();
+    }
+
+    /// <summary>Starts a call by <paramref name="start"/>, which puts its secrets in; nothing is kept when that fails.</summary>
+    internal static Task<T> Start<T>(Func<Call, Task<T>> start)
+    {
+        var call = new Call();
+        try
+        {
+            return start(call);
+        }
+        catch
+        {
+            call.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Disposes of <paramref name="item"/> when the call is over.</summary>
@@ -108,6 +123,21 @@ internal sealed class Call : IDisposable
             {
                 throw failure;
             }
+        }
+    }
+
+    /// <summary>Hands the answer of the prepared authorization request over; another may follow when it is refused.</summary>
+    /// <exception cref="FailureException">It is not the answer, or says that the sign-in failed.</exception>
+    internal unsafe void AcceptAnswer(ReadOnlySpan<byte> answer)
+    {
+        fixed (byte* start = answer)
+        {
+            SliceByte slice = SliceByte.From((IntPtr)start, (ulong)answer.Length);
+            Failures.Guard(() =>
+            {
+                operation.AcceptAnswer(slice);
+                return true;
+            });
         }
     }
 

@@ -25,6 +25,9 @@ public abstract class EndpointCmdlet : NetworkCmdlet
     [ValidateRange(1, 256)]
     public int ThrottleLimit { get; set; } = 1;
 
+    /// <summary>What the object from the pipeline holds under this name, parameter or not.</summary>
+    private protected object? Piped(string name) => item?.Find(name);
+
     /// <summary>Makes the call for the parameters as they are bound.</summary>
     private protected abstract void Request();
 
@@ -36,7 +39,6 @@ public abstract class EndpointCmdlet : NetworkCmdlet
             throw Failures.Invalid("Nothing came through the pipeline.");
         }
         Action? undo = item?.BindRest(this);
-        InputObject = null;
         try
         {
             Request();
@@ -44,6 +46,7 @@ public abstract class EndpointCmdlet : NetworkCmdlet
         finally
         {
             undo?.Invoke();
+            InputObject = null;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Management.Automation;
 using System.Net;
 using System.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -41,6 +42,21 @@ internal static class Failures
     /// <summary>A private key is not where it was said to be, for the reason in <paramref name="cause"/>.</summary>
     internal static FailureException KeyNotFound(Exception cause) =>
         new(cause, "invalid_key", ErrorCategory.ObjectNotFound, "Name a certificate or key file that exists and that this user may read.");
+
+    /// <summary>A sign-in where nobody can be expected to sign in, for this reason.</summary>
+    internal static FailureException Unattended(string reason, string way) => new(
+        new InvalidOperationException(
+            $"{way} needs a person who signs in, and {reason}. Without one, use Invoke-OAuth2TokenEndpoint with a client secret, with a certificate or key (-client_certificate), with a federated token (-jwtAssertion), or with a refresh token of an earlier sign-in; or call Invoke-OAuth2DeviceAuthorizationEndpoint without -Wait and have its message reach somebody on another machine."),
+        "interactive_session_required",
+        ErrorCategory.InvalidOperation,
+        "Choose one of the ways that the message names, or add -Force if somebody is there after all.");
+
+    /// <summary>A sign-in that was not finished in the time that was given.</summary>
+    internal static FailureException SignInTimeout(TimeSpan limit)
+    {
+        string message = $"Nobody finished the sign-in within {limit.TotalSeconds:0.#} seconds.";
+        return new(new TimeoutException(message), "timeout", ErrorCategory.OperationTimeout, "Start again, and allow more time with -Timeout.");
+    }
 
     /// <summary>The native library is not there or not usable.</summary>
     internal static FailureException Library(string code, ErrorCategory category, string message, string advice) =>
@@ -89,6 +105,8 @@ internal static class Failures
                 : failure.AsInternal().Unwire();
             Exception cause =
                 failure.IsInvalidInput ? new ArgumentException(detail.message)
+                // A browser brought the error: there is no HTTP response to show.
+                : failure.IsServer && detail.status is null ? new AuthenticationException(detail.message)
                 : failure.IsServer ? ServerException(detail)
                 : failure.IsTransport ? TransportException(detail)
                 : failure.IsToken ? TokenException(detail)
@@ -148,14 +166,18 @@ internal static class Failures
 
     private static ErrorCategory Category(FailureDetail detail) => detail.code switch
     {
-        "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" => ErrorCategory.AuthenticationError,
+        "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" or "account_selection_required" => ErrorCategory.AuthenticationError,
         "access_denied" or "unauthorized_client" or "consent_required" or "insufficient_scope" => ErrorCategory.PermissionDenied,
         "authorization_pending" or "slow_down" => ErrorCategory.ResourceBusy,
         "temporarily_unavailable" or "server_error" => ErrorCategory.ResourceUnavailable,
         "expired_token" or "timeout" => ErrorCategory.OperationTimeout,
-        "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" or "issuer_mismatch" => ErrorCategory.SecurityError,
+        "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" or "issuer_mismatch"
+            or "state_mismatch" or "subject_mismatch" or "id_token_wrong_issuer" or "id_token_wrong_audience" or "id_token_expired"
+            or "id_token_not_yet_valid" or "id_token_wrong_signature" or "id_token_wrong_hash" => ErrorCategory.SecurityError,
         "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" => ErrorCategory.ConnectionError,
-        "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" or "invalid_jwks" => ErrorCategory.InvalidResult,
+        "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" or "invalid_jwks"
+            or "malformed_answer" or "unusable_answer" or "missing_code" or "malformed_userinfo" or "malformed_device_authorization" => ErrorCategory.InvalidResult,
+        "port_in_use" or "cannot_listen" => ErrorCategory.ResourceUnavailable,
         "signing_failed" or "internal_error" => ErrorCategory.InvalidOperation,
         _ => detail.status switch
         {

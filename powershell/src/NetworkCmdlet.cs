@@ -45,6 +45,11 @@ public abstract class NetworkCmdlet : TokenKitCmdlet
         max_retries = (uint)MaximumRetryCount,
     };
 
+    /// <summary>An address as errors may show it.</summary>
+    private protected static string? WithoutQuery(string? address) => Uri.TryCreate(address, UriKind.Absolute, out Uri? parsed)
+        ? parsed.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
+        : null;
+
     private string? CertificateAuthorityFile()
     {
         try

@@ -13,6 +13,9 @@ internal static class Output
     /// <summary>The type name of what a token endpoint granted; its default view masks the tokens.</summary>
     internal const string TokenResponseType = "TokenKit.TokenResponse";
 
+    /// <summary>The type name of what a device authorization endpoint answered; its default view masks the device code.</summary>
+    internal const string DeviceAuthorizationType = "TokenKit.DeviceAuthorization";
+
     // As deep as the native library reads.
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
 
@@ -29,6 +32,18 @@ internal static class Output
         }
         token.TypeNames.Insert(0, TokenResponseType);
         return token;
+    }
+
+    /// <summary>The server's JSON as object, with a message for the user when the server wrote none.</summary>
+    internal static PSObject DeviceAuthorization(DeviceAuthorizationResponse response)
+    {
+        PSObject reply = Object(response.body);
+        if (reply.Properties["message"]?.Value is not string { Length: > 0 })
+        {
+            Set(reply, "message", response.message);
+        }
+        reply.TypeNames.Insert(0, DeviceAuthorizationType);
+        return reply;
     }
 
     /// <summary>A JSON object, its members in their order.</summary>

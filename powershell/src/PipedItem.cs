@@ -83,6 +83,9 @@ public sealed class PipedItem : IDisposable
         return any ? undo : throw Failures.Invalid("The piped object has no property that is a parameter of this command.");
     }
 
+    /// <summary>The value of the member with this name, if there is one.</summary>
+    internal object? Find(string name) => item.Properties[name]?.Value;
+
     private static PipedParameter[] FindParameters(Type cmdlet) => cmdlet.GetProperties()
         .Select(property => new PipedParameter(property, property.GetCustomAttributes().ToArray()))
         .Where(parameter => parameter.Attributes.OfType<ParameterAttribute>().Any(attribute => attribute.ValueFromPipelineByPropertyName))

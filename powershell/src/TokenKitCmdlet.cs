@@ -18,15 +18,17 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private const string Waiting = "Waiting for the answer";
+    private const string WaitingForUser = "Waiting for the sign-in";
 
     private readonly CancellationTokenSource stopping = new();
 
     // Never disposed of: a call that ends after the cmdlet, because it was stopped, still adds to it.
     private readonly BlockingCollection<Action> work = [];
     private readonly Queue<PendingCall> calls = new();
+    private readonly HashSet<string> warned = [];
     private int running;
     private string status = Waiting;
-    private int secondsRemaining = -1;
+    private Countdown? countdown;
     private ProgressRecord? progress;
 
     /// <summary>Triggered by Ctrl+C and by the end of the cmdlet.</summary>
@@ -103,7 +105,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         {
             calls.Enqueue(new PendingCall(() => throw e, Endpoint) { IsOver = true });
         }
-        Wait(0);
+        Wait(() => running == 0);
     }
 
     /// <inheritdoc/>
@@ -117,29 +119,58 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     {
         var pending = new PendingCall(() => shape(call.GetAwaiter().GetResult()), Endpoint);
         calls.Enqueue(pending);
-        running++;
-        // After all events of the call, which its task has queued before it ended.
-        call.ContinueWith(
-            _ => work.Add(() =>
-            {
-                pending.IsOver = true;
-                running--;
-            }),
-            CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
-        Wait(limit - 1);
+        Follow(call, () => pending.IsOver = true);
+        Wait(() => running < limit);
     }
+
+    /// <summary>Waits for a call whose answer the cmdlet needs to go on.</summary>
+    /// <exception cref="FailureException">It failed.</exception>
+    private protected T Await<T>(Task<T> call)
+    {
+        bool isOver = false;
+        Follow(call, () => isOver = true);
+        Wait(() => isOver);
+        return Answer(() => call.GetAwaiter().GetResult());
+    }
+
+    /// <summary>Writes for the person at the console, wherever the output goes, as <c>Write-Host</c> does.</summary>
+    private protected void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 
     /// <summary>Queues what happened in a call for the streams of the cmdlet.</summary>
     /// <param name="happened">What happened.</param>
     /// <param name="request">What is requested, for people.</param>
-    private protected void Observe(Event happened, string request) => work.Add(() => Show(happened, request));
+    private protected void Observe(Event happened, string request)
+    {
+        // The time that is left counts from now, however long the host takes to show what came before.
+        Countdown? left =
+            happened.kind.IsWaiting ? new Countdown(happened.kind.AsWaiting())
+            : happened.kind.IsRetrying ? new Countdown(happened.kind.AsRetrying())
+            : null;
+        work.Add(() => Show(happened, request, left));
+    }
 
-    private void Wait(int limit)
+    /// <summary>Counts a call as running, and as over after all events that its task queues before it ends.</summary>
+    private void Follow(Task call, Action atEnd)
+    {
+        running++;
+        call.ContinueWith(
+            _ => work.Add(() =>
+            {
+                running--;
+                atEnd();
+            }),
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+
+    /// <summary>Queues what is to be done on the pipeline thread, behind the messages that came before.</summary>
+    private protected void Queue(Action action) => work.Add(action);
+
+    private void Wait(Func<bool> isEnough)
     {
         long started = Stopwatch.GetTimestamp();
-        while (running > limit)
+        while (!isEnough())
         {
             Action? next;
             try
@@ -152,7 +183,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             }
             next?.Invoke();
             WriteFinished();
-            if (running > limit && Stopwatch.GetElapsedTime(started) >= Patience)
+            if (!isEnough() && Stopwatch.GetElapsedTime(started) >= Patience)
             {
                 ShowProgress();
             }
@@ -173,23 +204,30 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             object answer;
             try
             {
-                answer = call.Answer();
+                answer = Answer(call.Answer);
             }
             catch (FailureException e)
             {
                 Fail(e, call.Endpoint);
                 continue;
             }
-            catch (OperationCanceledException) when (Cancellation.IsCancellationRequested)
-            {
-                throw new PipelineStoppedException();
-            }
-            catch (Exception e) when (e is OperationCanceledException or System.Text.Json.JsonException)
-            {
-                Fail(Failures.Internal($"The call ended without a usable answer: {e.Message}", e), call.Endpoint);
-                continue;
-            }
             WriteObject(answer, enumerateCollection: answer is object[]);
+        }
+    }
+
+    private T Answer<T>(Func<T> answer)
+    {
+        try
+        {
+            return answer();
+        }
+        catch (OperationCanceledException) when (Cancellation.IsCancellationRequested)
+        {
+            throw new PipelineStoppedException();
+        }
+        catch (Exception e) when (e is OperationCanceledException or System.Text.Json.JsonException)
+        {
+            throw Failures.Internal($"The call ended without a usable answer: {e.Message}", e);
         }
     }
 
@@ -219,26 +257,44 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         throw new RuntimeException(failure.Message, failure.InnerException, record) { WasThrownFromThrowStatement = true };
     }
 
-    private void Show(Event happened, string request)
+    private void Show(Event happened, string request, Countdown? left)
     {
         // The first line says what, the others with which headers and fields.
         string[] lines = happened.text.Split('\n', StringSplitOptions.TrimEntries);
+        if (happened.kind.IsWaiting)
+        {
+            (status, countdown) = (WaitingForUser, left);
+            return;
+        }
+        if (happened.kind.IsWarning)
+        {
+            // Once for all of a pipeline.
+            if (warned.Add(happened.text))
+            {
+                WriteWarning(happened.text);
+            }
+            return;
+        }
         WriteVerbose(happened.kind.IsSending ? $"{lines[0]} ({request})" : lines[0]);
         foreach (string line in lines.AsSpan(1))
         {
             WriteDebug(line);
         }
-        status = happened.kind.IsSending ? Waiting : lines[0];
-        secondsRemaining =
-            happened.kind.IsRetrying ? (int)(happened.kind.AsRetrying() / 1000)
-            : happened.kind.IsPending ? (int)(happened.kind.AsPending().remaining_ms / 1000)
-            : -1;
+        if (happened.kind.IsRetrying)
+        {
+            (status, countdown) = (lines[0], left);
+        }
+        else if (happened.kind.IsSending && status != WaitingForUser)
+        {
+            (status, countdown) = (Waiting, null);
+        }
     }
 
     private void ShowProgress()
     {
         string text = running > 1 ? $"{running} requests are running" : status;
-        if (progress?.StatusDescription != text)
+        int secondsRemaining = running > 1 ? -1 : countdown?.Seconds ?? -1;
+        if (progress is null || progress.StatusDescription != text || progress.SecondsRemaining != secondsRemaining)
         {
             progress = new ProgressRecord(RuntimeHelpers.GetHashCode(this), MyInvocation.MyCommand.Name, text)
             {
@@ -265,5 +321,13 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         internal string? Endpoint { get; } = endpoint;
 
         internal bool IsOver { get; set; }
+    }
+
+    /// <summary>A time that runs out.</summary>
+    private sealed class Countdown(ulong milliseconds)
+    {
+        private readonly long end = Environment.TickCount64 + (long)milliseconds;
+
+        internal int Seconds => (int)(Math.Max(0, end - Environment.TickCount64) / 1000);
     }
 }

@@ -150,6 +150,83 @@ static bool device_token(char *why, size_t why_size) {
     return true;
 }
 
+static bool device_authorization(char *why, size_t why_size) {
+    char json[1024];
+    snprintf(json, sizeof json,
+             "{\"endpoint\":\"%s/device_authorization\",\"client_id\":\"public-client\",\"scope\":\"openid\"}", server);
+    char *answer = tokenkit_device_authorization(client, json, NULL);
+    CHECK(answer != NULL);
+    bool has_code = strstr(answer, "\"device_code\":\"") != NULL && strstr(answer, "\"interval\":1") != NULL;
+    CHECK(holds(answer, "\"message\":\"To sign in, open http"));
+    CHECK(has_code);
+    return true;
+}
+
+/* The value of a member that is a text, without escapes; false when there is none. */
+static bool member(const char *json, const char *name, char *value, size_t size) {
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "\"%s\":\"", name);
+    const char *start = json == NULL ? NULL : strstr(json, quoted);
+    if (start == NULL) {
+        return false;
+    }
+    start += strlen(quoted);
+    snprintf(value, size, "%.*s", (int)strcspn(start, "\""), start);
+    return true;
+}
+
+#define SIGN_IN                                                                                       \
+    "{\"endpoint\":\"https://as.example/authorize\",\"client_id\":\"app\",\"scope\":\"openid\","       \
+    "\"redirect_uri\":\"https://localhost/\"}"
+
+static bool authorization(char *why, size_t why_size) {
+    char state[64], nonce[64], verifier[64], json[2048];
+    char *prepared = tokenkit_authorization_prepare(client, SIGN_IN, NULL);
+    bool is_whole = member(prepared, "state", state, sizeof state) && member(prepared, "nonce", nonce, sizeof nonce) &&
+                    member(prepared, "code_verifier", verifier, sizeof verifier);
+    CHECK(holds(prepared, "\"url\":\"https://as.example/authorize?response_type=code&client_id=app&state="));
+    CHECK(is_whole);
+    snprintf(json, sizeof json,
+             "{\"request\":" SIGN_IN ",\"state\":\"%s\",\"nonce\":\"%s\",\"code_verifier\":\"%s\","
+             "\"answer\":\"https://localhost/?code=c1&state=%s\"}",
+             state, nonce, verifier, state);
+    char *answer = tokenkit_authorization_complete(client, json, NULL);
+    CHECK(answer != NULL);
+    bool has_verifier = strstr(answer, verifier) != NULL;
+    CHECK(holds(answer, "\"parameters\":[{\"name\":\"code\",\"value\":\"c1\"}]"));
+    CHECK(has_verifier);
+    return true;
+}
+
+static bool sign_in(char *why, size_t why_size) {
+    const char *json = "{\"request\":{\"endpoint\":\"https://as.example/authorize\",\"client_id\":\"app\"},"
+                       "\"options\":{\"browser\":{\"command\":\"/nowhere/browser\"}}}";
+    CHECK(holds(tokenkit_sign_in(client, json, NULL), "\"code\":\"browser_not_started\""));
+    return true;
+}
+
+static bool user_info(char *why, size_t why_size) {
+    char json[1024], access_token[128];
+    snprintf(json, sizeof json,
+             "{\"endpoint\":\"%s/token\",\"client_id\":\"public-client\",\"scope\":\"openid\","
+             "\"grant\":{\"type\":\"password\",\"username\":\"alice\",\"password\":\"wonderland\"}}",
+             server);
+    char *token = tokenkit_token(client, json, NULL);
+    const char *start = token == NULL ? NULL : strstr(token, "access_token\\\":\\\"");
+    if (start != NULL) {
+        start += strlen("access_token\\\":\\\"");
+        snprintf(access_token, sizeof access_token, "%.*s", (int)strcspn(start, "\\"), start);
+    }
+    tokenkit_string_free(token);
+    CHECK(start != NULL);
+    snprintf(json, sizeof json, "{\"endpoint\":\"%s/userinfo\",\"access_token\":\"%s\",\"subject\":\"alice\"}", server,
+             access_token);
+    CHECK(holds(tokenkit_user_info(client, json, NULL), "\\\"sub\\\":\\\"alice\\\""));
+    snprintf(json, sizeof json, "{\"endpoint\":\"%s/userinfo\",\"access_token\":\"unknown\"}", server);
+    CHECK(holds(tokenkit_user_info(client, json, NULL), "\"code\":\"invalid_token\""));
+    return true;
+}
+
 static void *trigger_soon(void *cancel) {
     sleep_ms(200);
     tokenkit_cancel_trigger(cancel);
@@ -266,6 +343,10 @@ int main(int count, char **arguments) {
     run("bad input is refused", bad_input_is_refused);
     run("a panic is an error", panic_is_an_error);
     run("device token", device_token);
+    run("device authorization", device_authorization);
+    run("an authorization request is prepared and completed", authorization);
+    run("a sign-in needs a browser", sign_in);
+    run("userinfo", user_info);
     run("a JWT is signed and checked", jwt);
     run("metadata", metadata);
     run("cancel from another thread", cancel_from_another_thread);

@@ -26,6 +26,7 @@ internal static class Calls
         redirect_uri = null,
         scope = null,
         nonce = null,
+        issuer = null,
         parameters = [],
         headers = [],
         allow_insecure_http = false,

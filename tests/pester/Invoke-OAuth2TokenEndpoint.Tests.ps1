@@ -417,3 +417,139 @@ Describe 'The view of a response' {
         ($response | Select-Object access_token).access_token | Should -BeExactly $tokens.access_token
     }
 }
+
+Describe 'A secret that signs' {
+    It 'of less than 32 bytes causes a warning, once (RFC 7518 section 3.2)' {
+        $clients = foreach ($id in 1..3) { @{ uri = $echo; client_id = "app$id"; client_secret = 'short'; client_auth_method = 'client_secret_jwt' } }
+        $run = Invoke-Pipeline $Module 'param($clients) $clients | token' (, $clients)
+        $run.Output.Count | Should -Be 3
+        $run.Streams.Warning.Count | Should -Be 1
+        "$($run.Streams.Warning)" | Should -Match 'RFC 7518'
+    }
+
+    It 'of 32 bytes causes none, and neither does one that is sent' {
+        foreach ($client in @{ client_secret = 'x' * 32; client_auth_method = 'client_secret_jwt' }, @{ client_secret = 'short' }) {
+            $run = Invoke-Pipeline $Module 'param($uri, $client) token $uri -client_id app @client' $echo, $client
+            $run.Output.Count | Should -Be 1
+            $run.Streams.Warning.Count | Should -Be 0
+        }
+    }
+}
+
+Describe 'A device code' {
+    BeforeEach {
+        $null = Get-SentRequest $server
+        $pending = New-JsonReply 400 @{ error = 'authorization_pending' }
+        $granted = New-JsonReply 200 @{ access_token = 't0ken'; token_type = 'Bearer' }
+    }
+
+    It 'is asked for once, unless -Wait says otherwise' {
+        $uri = Set-Reply $server /canned/once ($pending + @{ times = 1 }), $granted
+        Get-ErrorId (Get-Failure { token $uri -client_id app -device_code d3vice }) | Should -BeExactly authorization_pending
+        @(Get-SentRequest $server).Count | Should -Be 1
+    }
+
+    It 'is asked for until the user has finished when it comes through the pipeline as <Name>' -ForEach @(
+        @{ Name = 'object'; Reply = { [pscustomobject]@{ device_code = 'd3vice'; interval = 1; expires_in = 60; user_code = 'u' } } }
+        @{ Name = 'hashtable'; Reply = { @{ device_code = 'd3vice'; interval = '1'; expires_in = '60' } } }
+    ) {
+        $uri = Set-Reply $server /canned/piped ($pending + @{ times = 2 }), $granted
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        (& $Reply | token $uri -client_id app).access_token | Should -BeExactly t0ken
+        $watch.Elapsed.TotalSeconds | Should -BeGreaterThan 1.9
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 20
+        (Get-SentRequest $server).Form.device_code | Should -BeExactly 'd3vice', 'd3vice', 'd3vice'
+    }
+
+    It 'is asked for more slowly after slow_down' {
+        $uri = Set-Reply $server /canned/slow ((New-JsonReply 400 @{ error = 'slow_down' }) + @{ times = 1 }), $granted
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        ([pscustomobject]@{ device_code = 'd3vice'; interval = 1 } | token $uri -client_id app).access_token | Should -BeExactly t0ken
+        # One second, and five more.
+        $watch.Elapsed.TotalSeconds | Should -BeGreaterThan 5.9
+    }
+
+    It 'is asked for with -Wait and the code alone' {
+        $uri = Set-Reply $server /canned/wait $granted
+        (token $uri -client_id app -device_code d3vice -Wait).access_token | Should -BeExactly t0ken
+    }
+
+    It 'is asked for no longer than it lives' {
+        $uri = Set-Reply $server /canned/expired $pending
+        $failure = Get-Failure { [pscustomobject]@{ device_code = 'd3vice'; interval = 1; expires_in = 2 } | token $uri -client_id app -ErrorAction Stop }
+        Get-ErrorId $failure | Should -BeExactly expired_token
+    }
+
+    It 'is asked for no longer than -Timeout, when it is given' {
+        $uri = Set-Reply $server /canned/limit $pending
+        $failure = Get-Failure { [pscustomobject]@{ device_code = 'd3vice'; interval = 1; expires_in = 600 } | token $uri -client_id app -Timeout 2 -ErrorAction Stop }
+        Get-ErrorId $failure | Should -BeExactly timeout
+    }
+
+    It 'is not asked for again after an error of another kind' {
+        $uri = Set-Reply $server /canned/denied (New-JsonReply 400 @{ error = 'access_denied' })
+        $failure = Get-Failure { [pscustomobject]@{ device_code = 'd3vice'; interval = 1 } | token $uri -client_id app -ErrorAction Stop }
+        Get-ErrorId $failure | Should -BeExactly access_denied
+        @(Get-SentRequest $server).Count | Should -Be 1
+    }
+
+    It 'of one of several devices does not hold up the others' {
+        $slow = Set-Reply $server /canned/device-slow ($pending + @{ times = 3 }), $granted
+        $fast = Set-Reply $server /canned/device-fast $granted
+        $devices = foreach ($uri in $slow, $fast) { [pscustomobject]@{ uri = $uri; device_code = 'd3vice'; interval = 1 } }
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        ($devices | token -client_id app -ThrottleLimit 2).access_token | Should -BeExactly 't0ken', 't0ken'
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 20
+    }
+}
+
+Describe '-issuer' {
+    BeforeAll {
+        # The test server as an issuer: its keys sign the ID tokens that it grants.
+        $null = Set-Reply $server /.well-known/openid-configuration (New-JsonReply 200 @{ issuer = $server.http; token_endpoint = "$($server.http)/token"; jwks_uri = "$($server.http)/jwks" })
+
+        function New-Code([string] $ClientId = 'public-client') {
+            (Invoke-Control $server Post code @{ client_id = $ClientId; scope = 'openid'; redirect_uri = 'http://127.0.0.1/'; nonce = 'n0nce' }).code
+        }
+        $splat = @{ client_id = 'public-client'; redirect_uri = 'http://127.0.0.1/'; nonce = 'n0nce' }
+    }
+
+    It 'validates the ID token with the keys of the issuer' {
+        $code = New-Code
+        $null = Get-SentRequest $server
+        (Read-Jwt (token "$($server.http)/token" @splat -code $code -issuer $server.http).id_token).Claims.sub | Should -BeExactly alice
+        (Get-SentRequest $server).Path | Should -Contain /token
+    }
+
+    It 'gives no token when the ID token is <Name>' -ForEach @(
+        @{ Name = 'of another issuer'; ErrorId = 'id_token_wrong_issuer'; Wrong = { @{ iss = 'https://evil.example' } } }
+        @{ Name = 'for another client'; ErrorId = 'id_token_wrong_audience'; Wrong = { @{ aud = 'other' } } }
+        @{ Name = 'old'; ErrorId = 'id_token_expired'; Wrong = { @{ exp = [DateTimeOffset]::UtcNow.ToUnixTimeSeconds() - 3600 } } }
+        @{ Name = 'of another sign-in'; ErrorId = 'nonce_mismatch'; Wrong = { @{ nonce = 'other' } } }
+        @{ Name = 'signed by somebody else'; ErrorId = 'id_token_wrong_signature'; Wrong = { @{} } }
+    ) {
+        # A key of our own, which the issuer publishes for all but the last.
+        $rsa = [RSA]::Create(2048)
+        $published = $ErrorId -eq 'id_token_wrong_signature' ? [RSA]::Create(2048) : $rsa
+        $jwk = ConvertTo-Jwk $published | ConvertTo-Json | ConvertFrom-Json -AsHashtable
+        $issuer = "$($server.http)/issuer-$([guid]::NewGuid().ToString('N'))"
+        $path = ([uri]$issuer).AbsolutePath
+        $null = Set-Reply $server "$path/.well-known/openid-configuration" (New-JsonReply 200 @{ issuer = $issuer; jwks_uri = "$issuer/keys" })
+        $null = Set-Reply $server "$path/keys" (New-JsonReply 200 @{ keys = @($jwk) })
+        $now = [DateTimeOffset]::UtcNow.ToUnixTimeSeconds()
+        $claims = @{ iss = $issuer; aud = 'public-client'; sub = 'alice'; nonce = 'n0nce'; iat = $now; exp = $now + 300 }
+        $uri = Set-Reply $server "$path/token" (New-JsonReply 200 @{ access_token = 't0ken'; token_type = 'Bearer'; id_token = New-Jwt $claims $rsa })
+        if ($ErrorId -ne 'id_token_wrong_signature') {
+            (token $uri @splat -code c0de -issuer $issuer).access_token | Should -BeExactly t0ken
+        }
+        $changes = & $Wrong
+        foreach ($name in $changes.Keys) { $claims[$name] = $changes[$name] }
+        $uri = Set-Reply $server "$path/token" (New-JsonReply 200 @{ access_token = 't0ken'; token_type = 'Bearer'; id_token = New-Jwt $claims $rsa })
+        $failure = $null
+        $output = try { token $uri @splat -code c0de -issuer $issuer } catch { $failure = $_ }
+        $output | Should -BeNullOrEmpty
+        Get-ErrorId $failure | Should -BeExactly $ErrorId
+        $failure.CategoryInfo.Category | Should -Be SecurityError
+        token $uri @splat -code c0de -issuer $issuer -ErrorAction SilentlyContinue | Should -BeNullOrEmpty
+    }
+}

@@ -1,5 +1,5 @@
 # The ways in which scripts use the command today: each must keep working as it is written here. Where a script
-# would call an authorization command first, what that returns is made by hand.
+# would sign somebody in first, what that returns is made by hand here; SignInPatterns.Tests.ps1 signs in.
 using namespace System.Security.Cryptography
 param([string] $Module, [string] $TestServer)
 

@@ -20,6 +20,10 @@ use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse, inv
 use crate::failure::{FailureDetail, category_name};
 use crate::jose::{JwtSignRequest, JwtVerifyRequest, MetadataRequest};
 use crate::panic::{catch, catch_async, silence};
+use crate::sign_in::{
+    AuthorizationCompletion, AuthorizationRequest, DeviceAuthorizationRequest, SignInRequest,
+    UserInfoRequest, sign_in,
+};
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
@@ -88,10 +92,10 @@ pub unsafe extern "C" fn tokenkit_client_free(client: *mut TokenkitClient) {
 /// (refresh_token), password (username, password), device_code (device_code) and jwt_bearer (assertion).
 /// authentication.method is one of none, client_secret_basic, client_secret_post (secret), client_secret_jwt
 /// (secret, options) and private_key_jwt (key, password, key_id, options); options are algorithm, audience and
-/// lifetime in seconds. Further members are redirect_uri, nonce, parameters and headers (lists of name and
-/// value), allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries,
-/// certificate_authority (a file) and proxy (type system, none, or explicit with url and credentials, which
-/// are username and password).
+/// lifetime in seconds. Further members are redirect_uri, nonce, issuer (an ID token is then validated),
+/// parameters and headers (lists of name and value), allow_insecure_http, and http with connect_timeout_ms,
+/// timeout_ms, max_retries, certificate_authority (a file) and proxy (type system, none, or explicit with url
+/// and credentials, which are username and password).
 ///
 /// `cancel` ends the call from another thread; it may be NULL.
 ///
@@ -154,6 +158,168 @@ pub unsafe extern "C" fn tokenkit_device_token(
         call(client, request, cancel, async |client, request: DeviceTokenRequest| {
             let (core, polling) = request.into_core(&Resources::default())?;
             client.device_token(&core.request, polling, &core.http, &()).await.map(TokenResponse::from)
+        })
+    }
+}
+
+/// Asks for the codes of a device flow (RFC 8628 section 3.1), and waits for them, not for the user.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "endpoint": "https://as.example/device_authorization", "client_id": "app", "scope": "openid" }
+/// ```
+///
+/// authentication, parameters, headers, allow_insecure_http and http are as for tokenkit_token. The answer is:
+///
+/// ```json
+/// { "status": 200, "headers": [], "body": "{...}", "device_code": "...", "user_code": "WDJB-MJHT",
+///   "verification_uri": "https://as.example/device", "verification_uri_complete": null, "expires_in": 900,
+///   "expires_at_ms": 1700000900000, "interval": 5, "message": "To sign in, open ..." }
+/// ```
+///
+/// Show message to the user, then call tokenkit_device_token. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_device_authorization(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: DeviceAuthorizationRequest| {
+            request.ask(&Resources::default(), client, &()).await
+        })
+    }
+}
+
+/// Signs in with a browser on this machine: starts it, listens for the answer on a loopback address, and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// {
+///   "request": { "endpoint": "https://as.example/authorize", "client_id": "app", "scope": "openid" },
+///   "options": { "timeout_ms": 300000 }
+/// }
+/// ```
+///
+/// Its member request may also have redirect_uri (http on 127.0.0.1 or localhost; a free port is taken when it
+/// has none), response_type (code, token, id_token or several with spaces between them), response_mode (query,
+/// fragment, form_post), without_pkce, issuer (the answer and its ID token are then validated), parameters (a list of
+/// name and value), allow_insecure_http and http. options.browser may have command (with %s for the address). The
+/// answer is:
+///
+/// ```json
+/// { "parameters": [{ "name": "code", "value": "..." }], "response_type": "code", "is_openid": true,
+///   "client_id": "app", "redirect_uri": "http://127.0.0.1:49152/", "nonce": "...", "code_verifier": "...",
+///   "expires_in": null, "expires_at_ms": null }
+/// ```
+///
+/// When no browser can be started, the failure has the code browser_not_started: see
+/// tokenkit_authorization_prepare. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_sign_in(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: SignInRequest| sign_in(request, client).await)
+    }
+}
+
+/// Makes the address for a browser that runs elsewhere, or that the host shows itself.
+///
+/// `request` is what tokenkit_sign_in has as its member request. The answer is:
+///
+/// ```json
+/// { "url": "https://as.example/authorize?...", "masked_url": "...", "redirect_uri": null, "listening": false,
+///   "not_listening": "...", "warnings": [], "state": "...", "nonce": "...", "code_verifier": "..." }
+/// ```
+///
+/// Keep all of it for tokenkit_authorization_complete. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_authorization_prepare(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |_, request: AuthorizationRequest| {
+            request.prepare(&Resources::default()).map(|(prepared, _)| prepared)
+        })
+    }
+}
+
+/// Completes a prepared request with the address that the browser ended at.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "request": { ... }, "state": "...", "nonce": "...", "code_verifier": "...", "answer": "https://..." }
+/// ```
+///
+/// Its member request is the one that was prepared; state, nonce and code_verifier are those of the prepared request,
+/// as far as they are not null. The answer is as for tokenkit_sign_in, all else as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_authorization_complete(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: AuthorizationCompletion| {
+            request.complete(client).await
+        })
+    }
+}
+
+/// Asks who the user of an access token is (OpenID Connect Core section 5.3), and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "issuer": "https://as.example", "access_token": "...", "client_id": "app", "id_token": "..." }
+/// ```
+///
+/// Instead of the issuer there may be endpoint, the address of the userinfo endpoint; a signed answer needs the issuer,
+/// too. The answer must be about subject, or about the subject of id_token, if one of them is there. headers,
+/// allow_insecure_http and http are as for tokenkit_token. The answer is:
+///
+/// ```json
+/// { "claims": "{\"sub\":\"...\"}", "is_signed": false }
+/// ```
+///
+/// All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_user_info(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: UserInfoRequest| {
+            request.ask(&Resources::default(), client, &()).await
         })
     }
 }
@@ -561,6 +727,138 @@ mod tests {
             assert_eq!(verdict["reasons"][0]["code"], code);
             assert_eq!(verdict["claims"], signed["claims"]);
             assert_eq!(answer["weakness"].is_null(), secret.len() >= 32);
+        }
+    }
+
+    /// Calls one of the functions that take a client and a request.
+    fn ask(
+        door: &Door,
+        function: unsafe extern "C" fn(
+            *const TokenkitClient,
+            *const c_char,
+            *const TokenkitCancel,
+        ) -> *mut c_char,
+        request: &Value,
+    ) -> Value {
+        let request = CString::new(request.to_string()).unwrap();
+        // SAFETY: client and text are valid.
+        read(unsafe { function(door.0, request.as_ptr(), null()) })
+    }
+
+    fn sign_in_request() -> Value {
+        serde_json::json!({
+            "endpoint": "https://as.example/authorize", "client_id": "app", "scope": "openid",
+            "redirect_uri": "https://localhost/callback",
+            "parameters": [{"name": "login_hint", "value": "anna"}, {"name": "state", "value": "mine"}],
+        })
+    }
+
+    #[test]
+    fn a_prepared_request_is_completed() {
+        let door = Door::new();
+        let prepared = ask(&door, tokenkit_authorization_prepare, &sign_in_request());
+        let url = prepared["url"].as_str().unwrap();
+        assert!(url.contains("state=mine") && url.contains("login_hint=anna"), "{url}");
+        assert!(!prepared["masked_url"].as_str().unwrap().contains("anna"), "{prepared}");
+        assert_eq!((&prepared["listening"], &prepared["state"]), (&false.into(), &"mine".into()));
+
+        let complete = |state: &str, answer: &str| {
+            let completion = serde_json::json!({
+                "request": sign_in_request(), "state": state, "nonce": prepared["nonce"],
+                "code_verifier": prepared["code_verifier"], "answer": answer,
+            });
+            ask(&door, tokenkit_authorization_complete, &completion)
+        };
+        let answer = complete("mine", "https://localhost/callback?code=c%2B1&session_state=s&state=mine");
+        let parameters = serde_json::json!([
+            {"name": "code", "value": "c+1"}, {"name": "session_state", "value": "s"}
+        ]);
+        assert_eq!(answer["parameters"], parameters);
+        assert_eq!(answer["response_type"], "code");
+        assert_eq!(answer["is_openid"], true);
+        for name in ["nonce", "code_verifier"] {
+            assert_eq!(answer[name], prepared[name]);
+            assert_eq!(answer[name].as_str().unwrap().len(), 43);
+        }
+        for (state, answer, code) in [
+            ("other", "https://localhost/callback?code=c&state=mine", "state_mismatch"),
+            ("mine", "https://evil.example/?code=c&state=mine", "malformed_answer"),
+            ("mine", "https://localhost/callback?error=access_denied&state=mine", "access_denied"),
+        ] {
+            assert_eq!(complete(state, answer)["error"]["code"], code);
+        }
+    }
+
+    #[test]
+    fn a_posted_answer_cannot_be_prepared_for_elsewhere() {
+        let mut request = sign_in_request();
+        request["response_mode"] = "form_post".into();
+        let answer = ask(&Door::new(), tokenkit_authorization_prepare, &request);
+        assert_eq!(answer["error"]["code"], "invalid_argument");
+    }
+
+    #[test]
+    fn a_sign_in_needs_a_browser_and_an_address_here() {
+        let door = Door::new();
+        let mut request = serde_json::json!({
+            "request": sign_in_request(), "options": {"browser": {"command": "/nowhere/browser"}}
+        });
+        assert_eq!(ask(&door, tokenkit_sign_in, &request)["error"]["code"], "cannot_listen");
+        request["request"]["redirect_uri"] = Value::Null;
+        assert_eq!(ask(&door, tokenkit_sign_in, &request)["error"]["code"], "browser_not_started");
+    }
+
+    /// A browser that follows the redirect of a server that agrees to everything.
+    #[cfg(unix)]
+    #[test]
+    fn a_sign_in_takes_the_answer_of_the_browser() {
+        use std::io::{Read as _, Write as _};
+
+        let folder = std::env::temp_dir().join(format!("tokenkit-{}-sign-in", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("address");
+        let command =
+            format!("sh -c 'echo \"$1\" >\"{0}.new\"; mv \"{0}.new\" \"{0}\"' sh %s", file.display());
+        let mut request = sign_in_request();
+        request["redirect_uri"] = "http://127.0.0.1/".into();
+        let request = serde_json::json!({"request": request, "options": {"browser": {"command": command}}});
+        let waiting = std::thread::spawn(move || ask(&Door::new(), tokenkit_sign_in, &request));
+        while !file.exists() {
+            assert!(!waiting.is_finished(), "{:?}", waiting.join());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let address = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let port = address.split_once("127.0.0.1%3A").unwrap().1.split_once("%2F").unwrap().0;
+        let mut browser = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        let head = format!("GET /?code=c&state=mine HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        browser.write_all(head.as_bytes()).unwrap();
+        let mut page = String::new();
+        browser.read_to_string(&mut page).unwrap();
+        assert!(page.contains("You are signed in"), "{page}");
+        let answer = waiting.join().unwrap();
+        assert_eq!(answer["parameters"][0]["value"], "c", "{answer}");
+        assert_eq!(answer["redirect_uri"], format!("http://127.0.0.1:{port}/"));
+    }
+
+    #[test]
+    fn the_subject_of_userinfo_is_that_of_the_id_token() {
+        let door = Door::new();
+        let request = |id_token: &str| {
+            serde_json::json!({
+                "endpoint": "http://127.0.0.1:9/", "access_token": "t", "subject": "bob", "id_token": id_token,
+                "http": {"max_retries": 0},
+            })
+        };
+        for (id_token, code) in [
+            ("opaque", "malformed_token"),
+            ("e30.e30.AAAA", "malformed_token"),
+            // Of alice, and of bob: nobody listens at the endpoint.
+            ("e30.eyJzdWIiOiJhbGljZSJ9.AAAA", "invalid_argument"),
+            ("e30.eyJzdWIiOiJib2IifQ.AAAA", "connect_failed"),
+        ] {
+            let answer = ask(&door, tokenkit_user_info, &request(id_token));
+            assert_eq!(answer["error"]["code"], code, "{id_token}");
         }
     }
 

@@ -72,6 +72,8 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// The nonce of the authorization request; held against the ID token.
     pub nonce: Option<String>,
+    /// The issuer, or the full address of its metadata: an ID token that comes is then validated fully.
+    pub issuer: Option<String>,
     /// Further form fields.
     #[serde(default)]
     pub parameters: Vec<Parameter>,
@@ -412,7 +414,7 @@ impl Resources {
         input.map(|input| self.secret(input)).transpose()
     }
 
-    fn fields(&self, parameters: Vec<Parameter>) -> Result<Vec<tokenkit::Field>, Error> {
+    pub(crate) fn fields(&self, parameters: Vec<Parameter>) -> Result<Vec<tokenkit::Field>, Error> {
         parameters
             .into_iter()
             .map(|parameter| Ok(tokenkit::Field::new(parameter.name, self.secret(parameter.content)?)))
@@ -433,6 +435,7 @@ impl TokenRequest {
             redirect_uri: self.redirect_uri,
             scope: self.scope,
             nonce: self.nonce,
+            issuer: self.issuer.filter(|issuer| !issuer.is_empty()),
             parameters: resources.fields(self.parameters)?,
             headers: resources.fields(self.headers)?,
             allow_insecure_http: self.allow_insecure_http,

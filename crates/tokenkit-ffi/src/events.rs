@@ -25,7 +25,17 @@ pub enum EventKind {
     /// The request failed in a way that allows another attempt, which is made after this many milliseconds.
     Retrying(u64),
     /// The user has not finished the device flow (RFC 8628 section 3.5).
-    Pending(Waiting),
+    Pending(PollPause),
+    /// Once a second while a user is waited for: the milliseconds that are left. For progress, not for a log.
+    Waiting(u64),
+    /// A browser was started.
+    BrowserStarted,
+    /// No browser was started: the user has to open the address. The text says why.
+    BrowserNotStarted,
+    /// Something was sent to the redirect URI that is not the answer, and was refused. The text says what.
+    AnswerRefused,
+    /// The text is something that the user should know, and that nothing else tells.
+    Warning,
     /// Anything else that is worth a line.
     Note,
 }
@@ -33,7 +43,7 @@ pub enum EventKind {
 /// How long a device flow still waits.
 #[ffi]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PollPause {
     /// Milliseconds until the next poll.
     pub interval_ms: u64,
     /// Milliseconds until the device code expires.
@@ -50,10 +60,15 @@ impl Observer for EventQueue {
             tokenkit::Event::Sending { .. } => EventKind::Sending,
             tokenkit::Event::Received { .. } => EventKind::Received,
             tokenkit::Event::Retrying { delay, .. } => EventKind::Retrying(milliseconds(*delay)),
-            tokenkit::Event::Pending { interval, remaining } => EventKind::Pending(Waiting {
+            tokenkit::Event::Pending { interval, remaining } => EventKind::Pending(PollPause {
                 interval_ms: milliseconds(*interval),
                 remaining_ms: milliseconds(*remaining),
             }),
+            tokenkit::Event::Waiting { remaining } => EventKind::Waiting(milliseconds(*remaining)),
+            tokenkit::Event::Warning { .. } => EventKind::Warning,
+            tokenkit::Event::BrowserStarted { .. } => EventKind::BrowserStarted,
+            tokenkit::Event::BrowserNotStarted { .. } => EventKind::BrowserNotStarted,
+            tokenkit::Event::AnswerRefused { .. } => EventKind::AnswerRefused,
             _ => EventKind::Note,
         };
         // A host that has stopped listening misses nothing it needs.
@@ -79,8 +94,25 @@ mod tests {
         let first = receiver.blocking_recv().unwrap();
         assert_eq!(first.kind, EventKind::Retrying(1500));
         assert_eq!(first.text, "Trying again in 1.5 s: busy");
-        let waiting = Waiting { interval_ms: 5000, remaining_ms: 60_000 };
+        let waiting = PollPause { interval_ms: 5000, remaining_ms: 60_000 };
         assert_eq!(receiver.blocking_recv().unwrap().kind, EventKind::Pending(waiting));
         assert_eq!(receiver.blocking_recv(), None);
+    }
+
+    #[test]
+    fn a_sign_in_is_told_by_kinds_of_its_own() {
+        let text = String::new;
+        let remaining = Duration::from_millis(2500);
+        for (event, kind) in [
+            (tokenkit::Event::Warning { text: text() }, EventKind::Warning),
+            (tokenkit::Event::Waiting { remaining }, EventKind::Waiting(2500)),
+            (tokenkit::Event::BrowserStarted { program: text() }, EventKind::BrowserStarted),
+            (tokenkit::Event::BrowserNotStarted { reason: text() }, EventKind::BrowserNotStarted),
+            (tokenkit::Event::AnswerRefused { reason: text() }, EventKind::AnswerRefused),
+        ] {
+            let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+            EventQueue(sender).event(event);
+            assert_eq!(receiver.blocking_recv().unwrap().kind, kind);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use interoptopus::ffi;
 use interoptopus::wire::Wire;
 use serde::Serialize;
-use tokenkit::{Category, Error};
+use tokenkit::{Category, Error, OAuthError};
 
 use crate::dto::Header;
 
@@ -46,7 +46,8 @@ pub struct FailureDetail {
     pub status: Option<u16>,
     /// Headers of the answer, names in lower case.
     pub headers: Vec<Header>,
-    /// Body of the answer, with the secrets of the request masked.
+    /// Body of the answer, with the secrets of the request masked; for an error that came by the browser, a JSON object
+    /// of the same form.
     pub body: Option<String>,
 }
 
@@ -65,9 +66,21 @@ impl From<&Error> for FailureDetail {
             oauth_error_uri: oauth.and_then(|oauth| oauth.uri.clone()),
             status: reply.map(|reply| reply.status),
             headers: reply.map(|reply| Header::list(&reply.headers)).unwrap_or_default(),
-            body: reply.map(|reply| reply.body.clone()),
+            body: reply.map(|reply| reply.body.clone()).or_else(|| oauth.map(oauth_json)),
         }
     }
+}
+
+/// An error that came without a body, as one would have been.
+fn oauth_json(oauth: &OAuthError) -> String {
+    let members = [
+        ("error", Some(&oauth.error)),
+        ("error_description", oauth.description.as_ref()),
+        ("error_uri", oauth.uri.as_ref()),
+    ];
+    let members =
+        members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.as_str().into())));
+    serde_json::Value::Object(members.collect()).to_string()
 }
 
 impl From<Error> for Failure {
@@ -96,7 +109,7 @@ pub(crate) fn category_name(category: Category) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tokenkit::{ErrorCode, OAuthError, Reply, ServerError, TransportError};
+    use tokenkit::{ErrorCode, Reply, ServerError, TransportError};
 
     use super::*;
 
@@ -147,6 +160,25 @@ mod tests {
             }
         );
         assert!(detail.advice.contains("expired"));
+    }
+
+    #[test]
+    fn an_error_that_came_by_the_browser_has_a_body_too() {
+        let oauth = OAuthError {
+            error: "access_denied".into(),
+            description: Some("The \"user\" said no".into()),
+            uri: None,
+        };
+        let endpoint = "https://as.example/authorize".into();
+        let (category, detail) =
+            unwired(Failure::from(Error::Authorization { endpoint, oauth: Box::new(oauth) }));
+        assert_eq!(category, "server");
+        assert_eq!(detail.code, "access_denied");
+        assert_eq!(detail.status, None);
+        let body: serde_json::Value = serde_json::from_str(&detail.body.unwrap()).unwrap();
+        let expected =
+            serde_json::json!({"error": "access_denied", "error_description": "The \"user\" said no"});
+        assert_eq!(body, expected);
     }
 
     #[test]

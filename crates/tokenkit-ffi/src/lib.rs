@@ -13,6 +13,7 @@ pub mod failure;
 pub mod jose;
 mod panic;
 pub mod service;
+pub mod sign_in;
 pub mod signer;
 mod slots;
 mod wire_buffers;

@@ -10,7 +10,7 @@
     reason = "what #[ffi] generates"
 )]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interoptopus::pattern::asynk::Async;
 use interoptopus::rt::Tokio;
@@ -27,6 +27,11 @@ use crate::jose::{
     KeyPairRequest, MetadataRequest, MetadataResponse, PkceChallenge, SignedJwt,
 };
 use crate::panic::{catch, catch_async, provoke, silence};
+use crate::sign_in::{
+    AuthorizationRequest, AuthorizationResponse, DeviceAuthorizationRequest, DeviceAuthorizationResponse,
+    OpenRequest, OpenResult, Pending, PreparedAuthorization, QrCode, QrRequest, SignInOptions,
+    UserInfoRequest, UserInfoResponse,
+};
 use crate::signer::SignCallback;
 
 /// The worker threads and connections of a process.
@@ -62,6 +67,7 @@ pub struct Operation {
     runtime: Tokio,
     client: Arc<Client>,
     resources: Resources,
+    pending: Mutex<Option<Pending>>,
     queue: Mutex<Option<EventQueue>>,
     events: tokio::sync::Mutex<UnboundedReceiver<Event>>,
 }
@@ -75,6 +81,7 @@ impl Operation {
             runtime: client.runtime.clone(),
             client: client.client.clone(),
             resources: Resources::default(),
+            pending: Mutex::default(),
             queue: Mutex::new(Some(EventQueue(sender))),
             events: tokio::sync::Mutex::new(events),
         })
@@ -116,6 +123,97 @@ impl Operation {
             this.client.device_token(&core.request, polling, &core.http, &queue).await.map(answer)
         };
         catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Makes an authorization request, and listens for its answer if that is wanted and possible. To be followed by
+    /// [`authorize`](Self::authorize) when it listens, else by [`accept_answer`](Self::accept_answer) and
+    /// [`complete_authorization`](Self::complete_authorization).
+    pub fn prepare_authorization(
+        &self,
+        request: Wire<AuthorizationRequest>,
+    ) -> ffi::Result<Wire<PreparedAuthorization>, Failure> {
+        let work = || {
+            let (prepared, pending) = read(request)?.prepare(&self.resources)?;
+            *self.pending() = Some(pending);
+            Ok(Wire::from(prepared))
+        };
+        catch(work).map_err(Failure::from).into()
+    }
+
+    /// Starts the browser with the prepared request and waits for the answer.
+    pub async fn authorize(
+        this: Async<Self>,
+        options: Wire<SignInOptions>,
+    ) -> ffi::Result<Wire<AuthorizationResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            let pending = this.take_pending()?;
+            pending.authorize(read(options)?, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Takes the address, in UTF-8, to which the browser was sent with the answer. After a failure another one may be
+    /// given.
+    pub fn accept_answer(&self, pasted: ffi::Slice<u8>) -> ffi::Result<(), Failure> {
+        let work = || {
+            let mut pending = self.pending();
+            let pending = pending.as_mut().ok_or_else(nothing_prepared)?;
+            pending.accept(&String::from_utf8_lossy(pasted.as_slice()))
+        };
+        catch(work).map_err(Failure::from).into()
+    }
+
+    /// Completes the prepared request with the answer that was accepted.
+    pub async fn complete_authorization(
+        this: Async<Self>,
+    ) -> ffi::Result<Wire<AuthorizationResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            this.take_pending()?.complete(&this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Asks for the codes of a device flow (RFC 8628 section 3.1).
+    pub async fn device_authorization(
+        this: Async<Self>,
+        request: Wire<DeviceAuthorizationRequest>,
+    ) -> ffi::Result<Wire<DeviceAuthorizationResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Starts a browser.
+    pub async fn open_browser(
+        this: Async<Self>,
+        request: Wire<OpenRequest>,
+    ) -> ffi::Result<Wire<OpenResult>, Failure> {
+        let call = async move {
+            let _queue = this.start()?;
+            Ok(Wire::from(read(request)?.open().await))
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Asks who the user of an access token is (OpenID Connect Core section 5.3).
+    pub async fn user_info(
+        this: Async<Self>,
+        request: Wire<UserInfoRequest>,
+    ) -> ffi::Result<Wire<UserInfoResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Draws a QR code for the terminal.
+    pub fn draw_qr(&self, request: Wire<QrRequest>) -> ffi::Result<Wire<QrCode>, Failure> {
+        catch(|| read(request)?.draw().map(Wire::from)).map_err(Failure::from).into()
     }
 
     /// Signs a JWT. A signer that was set may block.
@@ -207,6 +305,18 @@ impl Operation {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         queue.ok_or_else(|| invalid("An operation makes one call. Create another one.".into()))
     }
+
+    fn pending(&self) -> MutexGuard<'_, Option<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_pending(&self) -> Result<Pending, Error> {
+        self.pending().take().ok_or_else(nothing_prepared)
+    }
+}
+
+fn nothing_prepared() -> Error {
+    invalid("No authorization request was prepared with this operation.".into())
 }
 
 fn read<T>(mut request: Wire<T>) -> Result<T, Error>

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `POST /token` | token endpoint, RFC 6749 section 3.2; the clients are in [`clients`] |
 //! | `POST /device_authorization` | RFC 8628; `test_interval` and `test_expires_in` (seconds) shorten the waiting |
+//! | `GET /userinfo` | `OpenID` Connect Core section 5.3, for access tokens with the scope `openid` |
 //! | `GET /jwks` | the public key that verifies ID tokens |
 //! | `/echo-token` | a token response that repeats the request in its member `received` |
 //! | `/slow?ms=N` | a token response after N milliseconds |
@@ -44,6 +45,7 @@ mod record;
 mod state;
 mod tls;
 mod token;
+mod userinfo;
 
 pub use canned::Canned;
 pub use device::UserAction;
@@ -167,6 +169,7 @@ fn router(state: Arc<AppState>, scheme: Scheme) -> Router {
     Router::new()
         .route("/token", post(token::token).fallback(error::post_only))
         .route("/device_authorization", post(device::authorize).fallback(error::post_only))
+        .route("/userinfo", get(userinfo::userinfo))
         .route("/jwks", get(id_token::jwks))
         .route("/echo-token", any(echo::echo_token))
         .route("/slow", any(echo::slow))

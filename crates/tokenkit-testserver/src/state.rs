@@ -32,6 +32,8 @@ pub(crate) struct Store {
     pub(crate) canned: HashMap<String, Queue>,
     pub(crate) codes: HashMap<String, Code>,
     pub(crate) refresh_tokens: HashMap<String, RefreshToken>,
+    /// Users by access token, of those with the scope `openid`.
+    pub(crate) subjects: HashMap<String, String>,
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
     /// The `Proxy-Authorization` value that proxied requests must carry.

@@ -237,7 +237,8 @@ fn respond(
     refresh_token: Option<String>,
 ) -> Result<Response, OAuthError> {
     let mut body = Map::new();
-    body.insert("access_token".to_owned(), random_token()?.into());
+    let access_token = random_token()?;
+    body.insert("access_token".to_owned(), access_token.as_str().into());
     body.insert("token_type".to_owned(), "Bearer".into());
     body.insert("expires_in".to_owned(), EXPIRES_IN.into());
     if let Some(scope) = &grant.scope {
@@ -256,6 +257,7 @@ fn respond(
             claims["nonce"] = nonce.as_str().into();
         }
         body.insert("id_token".to_owned(), state.signer.sign(&claims)?.into());
+        state.store().subjects.insert(access_token, subject.clone());
     }
     Ok((no_store(), Json(body)).into_response())
 }

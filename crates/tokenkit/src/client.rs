@@ -7,17 +7,21 @@ use chrono::Utc;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::client_auth::Attempt;
-use crate::device::DevicePolling;
+use crate::authorization::loopback::LoopbackListener;
+use crate::authorization::{Answer, Authorization, AuthorizationResponse};
+use crate::browser::Browser;
+use crate::client_auth::{Attempt, ClientAuthentication};
+use crate::device::{DeviceAuthorizationRequest, DeviceAuthorizationResponse, DevicePolling};
 use crate::discovery::{Metadata, MetadataLocation};
 use crate::error::{Error, ErrorCode};
-use crate::event::{Event, Observer};
+use crate::event::{Event, Observer, count_down, deadline};
 use crate::http::{Http, HttpConfig, Replay, freshness};
 use crate::jwt::JwkSet;
 use crate::keys::KeyCache;
 use crate::message::{HttpRequest, HttpResponse};
 use crate::reply;
 use crate::token::{TokenRequest, TokenResponse, endpoint_url};
+use crate::userinfo::{self, UserInfo, UserInfoAnswer, UserInfoRequest};
 
 /// Talks to authorization servers and keeps the connections and their signature keys. Cheap to share by
 /// reference; one for a process is enough. Dropping a returned future ends its request at once.
@@ -49,7 +53,8 @@ impl Client {
         Self::default()
     }
 
-    /// Makes one request for a token; failures that allow it are repeated.
+    /// Makes one request for a token; failures that allow it are repeated. An ID token that comes is validated if the
+    /// request names its issuer.
     ///
     /// # Errors
     /// See [`Error`].
@@ -59,10 +64,52 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<TokenResponse, Error> {
+        warn_of_weak_key(&request.authentication, observer);
+        self.expect_issuer(request, config, observer).await?;
+        let response = self.ask_for_token(request, config, observer).await?;
+        self.check_granted(request, response, config, observer).await
+    }
+
+    async fn ask_for_token(
+        &self,
+        request: &TokenRequest,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<TokenResponse, Error> {
         let endpoint = endpoint_url(&request.endpoint, request.allow_insecure_http)?;
         let replay = if request.grant.is_one_time() { Replay::OneTime } else { Replay::Allowed };
         let read = |sent: &HttpRequest, response| request.parse(sent, response, Utc::now());
-        self.http.send(config, &endpoint, replay, observer, || build(request), read).await
+        let build = || signed(request.authentication.signs_externally(), request, TokenRequest::build);
+        self.http.send(config, &endpoint, replay, observer, build, read).await
+    }
+
+    /// Gets the keys by which an ID token will be validated. Before the request, so that an issuer out of reach costs
+    /// no credential that can be used once.
+    async fn expect_issuer(
+        &self,
+        request: &TokenRequest,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        let Some(issuer) = &request.issuer else { return Ok(()) };
+        if request.client_id.as_deref().unwrap_or_default().is_empty() {
+            let message = "The issuer is given to validate the ID token, which needs the client id, too.";
+            return Err(Error::invalid(ErrorCode::InvalidArgument, message));
+        }
+        self.issuer_keys(issuer, None, config, request.allow_insecure_http, observer).await.map(drop)
+    }
+
+    async fn check_granted(
+        &self,
+        request: &TokenRequest,
+        response: TokenResponse,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<TokenResponse, Error> {
+        if let Some((id_token, expected)) = request.expected_id_token(&response) {
+            self.check_id_token(&id_token, &expected, config, observer).await?;
+        }
+        Ok(response)
     }
 
     /// Asks for a token until the user of a device flow has finished (RFC 8628 section 3.5). The time
@@ -77,18 +124,144 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<TokenResponse, Error> {
+        warn_of_weak_key(&request.authentication, observer);
+        self.expect_issuer(request, config, observer).await?;
         let started = Instant::now();
         loop {
-            let error = match self.token(request, config, observer).await {
-                Ok(response) => return Ok(response),
+            let error = match self.ask_for_token(request, config, observer).await {
+                Ok(response) => return self.check_granted(request, response, config, observer).await,
                 Err(error) => error,
             };
             let elapsed = started.elapsed();
             let interval = polling.next_pause(error, elapsed)?;
             let remaining = polling.expires_in.saturating_sub(elapsed);
             observer.event(Event::Pending { interval, remaining });
-            tokio::time::sleep(interval).await;
+            let pause = tokio::time::sleep(interval);
+            tokio::select! {
+                biased;
+                never = count_down(deadline(started, polling.expires_in), observer) => match never {},
+                () = pause => {}
+            }
         }
+    }
+
+    /// Asks for the codes of a device flow (RFC 8628 section 3.1).
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn device_authorization(
+        &self,
+        request: &DeviceAuthorizationRequest,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<DeviceAuthorizationResponse, Error> {
+        warn_of_weak_key(&request.authentication, observer);
+        let endpoint = endpoint_url(&request.endpoint, request.allow_insecure_http)?;
+        let build =
+            || signed(request.authentication.signs_externally(), request, DeviceAuthorizationRequest::build);
+        let read = |sent: &HttpRequest, response| request.parse(sent, response, Utc::now());
+        self.http.send(config, &endpoint, Replay::Allowed, observer, build, read).await
+    }
+
+    /// Starts `browser` with a prepared request and waits for the answer, at most for the time of `wait`. The limits
+    /// of `config` are for requests to the issuer, if there is one.
+    ///
+    /// An answer with a wrong state does not end the wait: it is refused, and if no better one comes,
+    /// [`ErrorCode::StateMismatch`] is the outcome.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::Authorization`] when the server sent the user back with an error.
+    pub async fn authorize(
+        &self,
+        authorization: &Authorization,
+        listener: LoopbackListener,
+        browser: &Browser,
+        wait: Duration,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<AuthorizationResponse, Error> {
+        let metadata = self.authorization_metadata(authorization, config, observer).await?;
+        let open = async {
+            observer.event(match browser.open(authorization.url()).await {
+                Ok(program) => Event::BrowserStarted { program },
+                Err(reason) => Event::BrowserNotStarted { reason },
+            });
+        };
+        let accept =
+            async |answer| Box::pin(self.accept(authorization, answer, metadata, config, observer)).await;
+        listener.answer(authorization, wait, observer, open, accept).await
+    }
+
+    /// Completes a prepared request with an answer that came on another way, see [`Authorization::read_redirect`].
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    pub async fn complete_authorization(
+        &self,
+        authorization: &Authorization,
+        answer: Answer,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<AuthorizationResponse, Error> {
+        let metadata = self.authorization_metadata(authorization, config, observer).await?;
+        self.accept(authorization, answer, metadata, config, observer).await
+    }
+
+    async fn authorization_metadata(
+        &self,
+        authorization: &Authorization,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<Option<Metadata>, Error> {
+        let Some(issuer) = authorization.issuer() else { return Ok(None) };
+        let location = MetadataLocation::parse(issuer, authorization.allow_insecure_http())?;
+        self.metadata(&location, config, observer).await.map(Some)
+    }
+
+    async fn accept(
+        &self,
+        authorization: &Authorization,
+        answer: Answer,
+        metadata: Option<Metadata>,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<AuthorizationResponse, Error> {
+        let response = authorization.read(answer, metadata.as_ref(), Utc::now())?;
+        if let Some((id_token, expected)) = authorization.expected_id_token(&response) {
+            self.check_id_token(&id_token, &expected, config, observer).await?;
+        }
+        Ok(response)
+    }
+
+    /// Asks who the user of an access token is (OpenID Connect Core section 5.3).
+    ///
+    /// # Errors
+    /// See [`Error`]; [`ErrorCode::SubjectMismatch`] when the answer is about another user.
+    pub async fn user_info(
+        &self,
+        request: &UserInfoRequest,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<UserInfo, Error> {
+        let endpoint = if let Some(endpoint) = &request.endpoint {
+            endpoint_url(endpoint, request.allow_insecure_http)?
+        } else {
+            let metadata = self.metadata(&request.issuer_location()?, config, observer).await?;
+            request.endpoint_of(&metadata)?
+        };
+        let build = || async { request.build(endpoint.clone()) };
+        let read = |sent: &HttpRequest, response| userinfo::parse(sent, &response);
+        let answer = self.http.send(config, &endpoint, Replay::Allowed, observer, build, read).await?;
+        let claims = match answer {
+            UserInfoAnswer::Plain(claims) => UserInfo { claims, is_signed: false },
+            UserInfoAnswer::Signed(token) => {
+                let verification = request.verification(&token, &endpoint)?;
+                let verdicts = self.verify(vec![token], verification, config, observer).await?;
+                UserInfo { claims: userinfo::verified(verdicts, &endpoint)?, is_signed: true }
+            }
+        };
+        request.check_subject(&claims, &endpoint)?;
+        Ok(claims)
     }
 
     /// Fetches the metadata of an authorization server and checks that it is the issuer's own.
@@ -191,13 +364,23 @@ impl Client {
     }
 }
 
-async fn build(request: &TokenRequest) -> Result<HttpRequest, Error> {
-    if !request.authentication.signs_externally() {
-        return request.build(&Attempt::now());
+fn warn_of_weak_key(authentication: &ClientAuthentication, observer: &dyn Observer) {
+    if let Some(text) = authentication.weakness() {
+        observer.event(Event::Warning { text });
     }
-    // A smart card may ask for its PIN: not on a thread that others need.
+}
+
+/// Builds a request, on another thread if `may_block`: a smart card may ask for its PIN.
+async fn signed<T: Clone + Send + 'static>(
+    may_block: bool,
+    request: &T,
+    build: fn(&T, &Attempt) -> Result<HttpRequest, Error>,
+) -> Result<HttpRequest, Error> {
+    if !may_block {
+        return build(request, &Attempt::now());
+    }
     let request = request.clone();
-    tokio::task::spawn_blocking(move || request.build(&Attempt::now())).await.unwrap_or_else(|error| {
+    tokio::task::spawn_blocking(move || build(&request, &Attempt::now())).await.unwrap_or_else(|error| {
         Err(Error::Internal {
             code: ErrorCode::Internal,
             message: format!("Signing ended unexpectedly: {error}"),

@@ -101,6 +101,18 @@ impl ClientAuthentication {
         matches!(self, Self::PrivateKeyJwt { key, .. } if key.is_external())
     }
 
+    /// Why the key of an assertion is weaker than RFC 7518 asks for, if it is and that is known.
+    #[must_use]
+    pub fn weakness(&self) -> Option<String> {
+        match self {
+            Self::SecretJwt { secret, .. } => {
+                SigningKey::from_shared_secret(secret.clone()).verifying_key().ok()?.weakness()
+            }
+            Self::PrivateKeyJwt { key, .. } => key.verifying_key().ok()?.weakness(),
+            Self::None | Self::SecretBasic { .. } | Self::SecretPost { .. } => None,
+        }
+    }
+
     /// Header and fields for `client_id` at `endpoint`. `client_id` itself is a field for every way but
     /// Basic, whose header names the client already.
     pub(crate) fn credentials(

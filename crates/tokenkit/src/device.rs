@@ -1,8 +1,180 @@
-//! Waiting for the user of a device flow (RFC 8628 section 3.5). Nothing here touches the network.
+//! The device flow (RFC 8628): its codes, and waiting for its user. Nothing here touches the network.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::client_auth::{Attempt, ClientAuthentication};
+use crate::client_request::{ClientRequest, optional};
 use crate::error::{Error, ErrorCode};
+use crate::message::{Field, HttpRequest, HttpResponse};
+use crate::reply::{expiry, oauth_success, seconds, text, unusable, wipe};
+use crate::secret::Secret;
+
+/// A request to a device authorization endpoint (RFC 8628 section 3.1).
+#[derive(Debug, Clone)]
+pub struct DeviceAuthorizationRequest {
+    /// The device authorization endpoint.
+    pub endpoint: String,
+    /// The client.
+    pub client_id: Option<String>,
+    /// The permissions asked for, separated by spaces.
+    pub scope: Option<String>,
+    /// How the client proves who it is.
+    pub authentication: ClientAuthentication,
+    /// Further form fields.
+    pub parameters: Vec<Field>,
+    /// Further headers. They replace this library's own of the same name.
+    pub headers: Vec<Field>,
+    /// Whether http is accepted for a host that is not loopback.
+    pub allow_insecure_http: bool,
+}
+
+/// What the device authorization endpoint answered (RFC 8628 section 3.2).
+#[derive(Debug, Clone)]
+pub struct DeviceAuthorizationResponse {
+    /// HTTP status code.
+    pub status: u16,
+    /// Headers in the order received, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The server's JSON object, untouched and in its order.
+    pub body: Secret,
+    /// `device_code`, for the token request.
+    pub device_code: Secret,
+    /// `user_code`, which the user types in.
+    pub user_code: String,
+    /// `verification_uri`, where the user does so. Some servers still call it `verification_url`.
+    pub verification_uri: String,
+    /// `verification_uri_complete`, which holds the code (section 3.3.1).
+    pub verification_uri_complete: Option<String>,
+    /// When both codes expire by this machine's clock.
+    pub expires_at: DateTime<Utc>,
+    /// How to poll.
+    pub polling: DevicePolling,
+    /// What the user has to do, in one sentence: the server's `message`, or one that was made here.
+    pub message: String,
+}
+
+impl DeviceAuthorizationRequest {
+    /// A request of a public client.
+    ///
+    /// ```
+    /// use tokenkit::{Attempt, DeviceAuthorizationRequest};
+    ///
+    /// let request = DeviceAuthorizationRequest::new("https://as.example/device_authorization", "app");
+    /// assert_eq!(request.build(&Attempt::now())?.body().expose_str(), Some("client_id=app"));
+    /// # Ok::<(), tokenkit::Error>(())
+    /// ```
+    pub fn new(endpoint: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            client_id: Some(client_id.into()),
+            scope: None,
+            authentication: ClientAuthentication::None,
+            parameters: Vec::new(),
+            headers: Vec::new(),
+            allow_insecure_http: false,
+        }
+    }
+
+    /// The HTTP request of one attempt.
+    ///
+    /// # Errors
+    /// Input that cannot make a valid request; signing that fails.
+    pub fn build(&self, attempt: &Attempt) -> Result<HttpRequest, Error> {
+        let client = ClientRequest {
+            endpoint: &self.endpoint,
+            client_id: self.client_id.as_deref(),
+            authentication: &self.authentication,
+            parameters: &self.parameters,
+            headers: &self.headers,
+            allow_insecure_http: self.allow_insecure_http,
+        };
+        client.build(optional("scope", self.scope.as_deref()).into_iter().collect(), attempt)
+    }
+
+    /// Reads the answer to `request`, received at `now`.
+    ///
+    /// # Errors
+    /// [`Error::Server`] for an error answer or one without the codes.
+    pub fn parse(
+        &self,
+        request: &HttpRequest,
+        response: HttpResponse,
+        now: DateTime<Utc>,
+    ) -> Result<DeviceAuthorizationResponse, Error> {
+        let object = oauth_success(request, &response)?;
+        let codes = Codes::read(&object, now);
+        wipe(Value::Object(object));
+        let codes = codes
+            .map_err(|what| unusable(request, &response, ErrorCode::MalformedDeviceAuthorization, what))?;
+        let message = codes.message.unwrap_or_else(|| {
+            format!(
+                "To sign in, open {} in a browser and enter the code {}.",
+                codes.verification_uri, codes.user_code
+            )
+        });
+        Ok(DeviceAuthorizationResponse {
+            status: response.status,
+            headers: response.headers,
+            body: response.body,
+            device_code: codes.device_code,
+            user_code: codes.user_code,
+            verification_uri: codes.verification_uri,
+            verification_uri_complete: codes.verification_uri_complete,
+            expires_at: codes.expires_at,
+            polling: codes.polling,
+            message,
+        })
+    }
+}
+
+/// The members of the answer.
+struct Codes {
+    device_code: Secret,
+    user_code: String,
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    message: Option<String>,
+    expires_at: DateTime<Utc>,
+    polling: DevicePolling,
+}
+
+impl Codes {
+    fn read(object: &Map<String, Value>, now: DateTime<Utc>) -> Result<Self, &'static str> {
+        let shown = |name| text(object, name).map(str::to_owned);
+        let device_code = text(object, "device_code").ok_or("the JSON object has no device_code")?;
+        let user_code = shown("user_code").ok_or("the JSON object has no user_code")?;
+        let verification_uri = shown("verification_uri")
+            .or_else(|| shown("verification_url"))
+            .ok_or("the JSON object has no verification_uri")?;
+        if !is_web_address(&verification_uri) {
+            return Err("the verification_uri is no web address");
+        }
+        let expires_in = object.get("expires_in").and_then(seconds);
+        let expires_at = expiry(now, expires_in).ok_or("the JSON object has no positive expires_in")?;
+        let interval = object.get("interval").and_then(seconds).filter(|seconds| *seconds > 0);
+        Ok(Self {
+            device_code: Secret::from(device_code),
+            user_code,
+            verification_uri,
+            // What cannot be opened is left out: the other address does as well.
+            verification_uri_complete: shown("verification_uri_complete").filter(|uri| is_web_address(uri)),
+            message: shown("message"),
+            expires_at,
+            polling: DevicePolling {
+                interval: interval.map_or(DevicePolling::DEFAULT_INTERVAL, Duration::from_secs),
+                expires_in: Duration::from_secs(expires_in.unwrap_or_default()),
+            },
+        })
+    }
+}
+
+fn is_web_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
 
 /// What the device authorization response said about polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +198,8 @@ impl DevicePolling {
         match error.oauth().map(|oauth| oauth.error.as_str()) {
             Some("authorization_pending") => {}
             Some("slow_down") => self.interval = self.interval.saturating_add(Duration::from_secs(5)),
-            // RFC 8628 section 3.5 advises to back off when the connection timed out; a server that is down for
-            // a moment must not end a sign-in either.
+            // RFC 8628 section 3.5 advises to back off when the connection timed out; a server or gateway that is
+            // busy for a moment must not end a sign-in either.
             None if is_passing(&error) => {
                 self.interval = self.interval.saturating_mul(2);
             }
@@ -46,7 +218,7 @@ impl DevicePolling {
 
 fn is_passing(error: &Error) -> bool {
     match error {
-        Error::Server(failure) => failure.retryable,
+        Error::Server(failure) => matches!(failure.reply.status, 429 | 502..=504),
         _ => matches!(error.error_code(), ErrorCode::Timeout | ErrorCode::ConnectionLost),
     }
 }
@@ -127,6 +299,7 @@ mod tests {
     #[case(oauth("expired_token"))]
     #[case(oauth("invalid_client"))]
     #[case(http(404))]
+    #[case(http(500))]
     #[case(transport(ErrorCode::TlsFailed))]
     #[case(Error::invalid(ErrorCode::InvalidArgument, "no"))]
     fn other_failures_end_the_flow_as_they_are(#[case] error: Error) {

@@ -41,6 +41,11 @@ pub struct Metadata {
     pub issuer: String,
     /// `jwks_uri`: where its keys are.
     pub jwks_uri: Option<String>,
+    /// `userinfo_endpoint`.
+    pub userinfo_endpoint: Option<String>,
+    /// `authorization_response_iss_parameter_supported`: whether each answer of a sign-in names its issuer
+    /// (RFC 9207 section 3).
+    pub names_issuer_in_answers: bool,
 }
 
 impl MetadataLocation {
@@ -94,7 +99,14 @@ impl MetadataLocation {
         }
         let text = |name| object.get(name).and_then(Value::as_str).map(str::to_owned);
         let body = String::from_utf8_lossy(response.body.expose()).into_owned();
-        Ok(Metadata { body, issuer: text("issuer").unwrap_or_default(), jwks_uri: text("jwks_uri") })
+        Ok(Metadata {
+            body,
+            issuer: text("issuer").unwrap_or_default(),
+            jwks_uri: text("jwks_uri"),
+            userinfo_endpoint: text("userinfo_endpoint"),
+            names_issuer_in_answers: object.get("authorization_response_iss_parameter_supported")
+                == Some(&Value::Bool(true)),
+        })
     }
 
     /// Checks that `metadata` names the issuer that was asked (RFC 8414 section 3.3, OpenID Connect Discovery
@@ -113,6 +125,26 @@ impl MetadataLocation {
         }
         Err(format!("the metadata is of the issuer {found}, not of {expected}"))
     }
+}
+
+impl Metadata {
+    /// Whether `issuer` is exactly the one of this metadata; in place of the template of Microsoft's shared tenants
+    /// any tenant.
+    #[must_use]
+    pub fn is_of(&self, issuer: &str) -> bool {
+        match self.issuer.split_once("{tenantid}") {
+            Some((before, after)) => issuer
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(is_tenant_id),
+            None => self.issuer == issuer,
+        }
+    }
+}
+
+/// Whether a text has the form of a tenant of the Microsoft identity platform.
+pub(crate) fn is_tenant_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 fn same_issuer(one: &str, two: &str) -> bool {

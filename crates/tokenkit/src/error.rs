@@ -19,6 +19,14 @@ pub enum Error {
     /// The server answered, and its answer is an error or cannot be used.
     #[error("{0}")]
     Server(Box<ServerError>),
+    /// The authorization endpoint sent the user back with an error (RFC 6749 section 4.1.2.1).
+    #[error("{endpoint} answered {oauth}")]
+    Authorization {
+        /// The authorization endpoint.
+        endpoint: String,
+        /// What it says.
+        oauth: Box<OAuthError>,
+    },
     /// No complete answer came.
     #[error("{0}")]
     Transport(Box<TransportError>),
@@ -170,7 +178,7 @@ error_codes! {
     NotJsonObject = "not_json_object", "Check that the address is that of a token endpoint.";
     /// The answer is an object without a token.
     MissingAccessToken = "missing_access_token", "Check that the address is that of a token endpoint, and that the grant yields an access token.";
-    /// The metadata is of another issuer (RFC 8414 section 3.3).
+    /// The metadata (RFC 8414 section 3.3) or the answer of a sign-in (RFC 9207 section 2.4) is of another issuer.
     IssuerMismatch = "issuer_mismatch", "Ask the issuer by the exact address that its tokens name, and do not trust this answer.";
     /// The answer is no JWK Set (RFC 7517 section 5).
     InvalidJwks = "invalid_jwks", "Check that the address is that of the issuer's keys (jwks_uri).";
@@ -196,6 +204,38 @@ error_codes! {
     MissingIdToken = "missing_id_token", "Ask for the scope openid, or leave the nonce out.";
     /// The ID token cannot be read.
     MalformedIdToken = "malformed_id_token", "Do not use the tokens, and report the answer to the server's operator.";
+    /// The answer of a sign-in has another state than the one sent (RFC 6749 section 10.12).
+    StateMismatch = "state_mismatch", "Sign in again, in one go and from the newest browser window. If it happens each time, the server changes the state.";
+    /// The answer of a sign-in is not as it has to be (RFC 6749 section 4.1.2).
+    UnusableAnswer = "unusable_answer", "Do not use the answer, and report it to the server's operator.";
+    /// What was given as the answer of a sign-in is none.
+    MalformedAnswer = "malformed_answer", "Give the whole address from the browser's address bar after the sign-in, from its https:// or http:// on.";
+    /// The answer of a sign-in has no code, though one was asked for.
+    MissingCode = "missing_code", "Check that the response type is enabled for the client at the server.";
+    /// The port of the redirect URI is taken.
+    PortInUse = "port_in_use", "End the program that uses the port, such as another sign-in, or give a redirect URI without a port.";
+    /// The redirect URI cannot be listened on.
+    CannotListen = "cannot_listen", "Give a redirect URI with another port, or bring the answer by hand.";
+    /// No browser was started, and nobody is there to show the address to.
+    BrowserNotStarted = "browser_not_started", "Show the address of the prepared request to the user, and complete it with the address that the browser ends at.";
+    /// The ID token is of another issuer.
+    IdTokenWrongIssuer = "id_token_wrong_issuer", "Do not use the tokens. Check that the issuer is the one of this server.";
+    /// The ID token is for another client.
+    IdTokenWrongAudience = "id_token_wrong_audience", "Do not use the tokens: they were issued to another client. Check the client id.";
+    /// The ID token has expired.
+    IdTokenExpired = "id_token_expired", "Check the clock of this machine, and sign in again.";
+    /// The ID token is from the future.
+    IdTokenNotYetValid = "id_token_not_yet_valid", "Check the clock of this machine, and sign in again.";
+    /// The signature of the ID token does not hold.
+    IdTokenWrongSignature = "id_token_wrong_signature", "Do not use the tokens: the issuer has not signed the ID token, or with a key or algorithm that it does not publish.";
+    /// The ID token belongs to another access token or code (`at_hash`, `c_hash`).
+    IdTokenWrongHash = "id_token_wrong_hash", "Do not use the tokens: they do not belong together. Sign in again.";
+    /// The claims are about another user (OpenID Connect Core section 5.3.2).
+    SubjectMismatch = "subject_mismatch", "Do not use the claims: they are about another user than the ID token.";
+    /// The answer of the userinfo endpoint is not as it has to be.
+    MalformedUserInfo = "malformed_userinfo", "Check that the address is that of the userinfo endpoint, and that the access token has the scope openid.";
+    /// The answer of the device authorization endpoint is not as it has to be (RFC 8628 section 3.2).
+    MalformedDeviceAuthorization = "malformed_device_authorization", "Check that the address is that of the device authorization endpoint.";
     /// A signer outside this library failed.
     SigningFailed = "signing_failed", "Check that the private key is present, and that this user may use it.";
     /// A fault in this library.
@@ -208,16 +248,20 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)?;
+        match &self.description {
+            Some(description) => write!(f, ": {description}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.oauth {
-            Some(oauth) => {
-                write!(f, "{} answered {}", self.endpoint, oauth.error)?;
-                if let Some(description) = &oauth.description {
-                    write!(f, ": {description}")?;
-                }
-                write!(f, " (HTTP {})", self.reply.status)
-            }
+            Some(oauth) => write!(f, "{} answered {oauth} (HTTP {})", self.endpoint, self.reply.status),
             None => write!(f, "{} answered HTTP {}: {}", self.endpoint, self.reply.status, self.message),
         }
     }
@@ -239,7 +283,7 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Self::InvalidInput { .. } => Category::InvalidInput,
-            Self::Server(_) => Category::Server,
+            Self::Server(_) | Self::Authorization { .. } => Category::Server,
             Self::Transport(_) => Category::Transport,
             Self::Token { .. } => Category::Token,
             Self::Internal { .. } => Category::Internal,
@@ -258,6 +302,7 @@ impl Error {
         match self {
             Self::InvalidInput { code, .. } | Self::Token { code, .. } | Self::Internal { code, .. } => *code,
             Self::Server(error) => error.code,
+            Self::Authorization { .. } => ErrorCode::OAuth,
             Self::Transport(error) => error.code,
         }
     }
@@ -267,6 +312,7 @@ impl Error {
     pub fn oauth(&self) -> Option<&OAuthError> {
         match self {
             Self::Server(error) => error.oauth.as_ref(),
+            Self::Authorization { oauth, .. } => Some(oauth),
             _ => None,
         }
     }
@@ -286,7 +332,7 @@ impl Error {
         match self {
             Self::Server(error) => Some(&error.endpoint),
             Self::Transport(error) => Some(&error.endpoint),
-            Self::Token { endpoint, .. } => Some(endpoint),
+            Self::Token { endpoint, .. } | Self::Authorization { endpoint, .. } => Some(endpoint),
             Self::InvalidInput { .. } | Self::Internal { .. } => None,
         }
     }
@@ -297,6 +343,10 @@ impl Error {
         match self {
             Self::Server(error) => error.retryable,
             Self::Transport(error) => error.retryable,
+            // RFC 6749 section 4.1.2.1: both stand for a status of 500 or 503, which a redirect cannot have.
+            Self::Authorization { oauth, .. } => {
+                matches!(oauth.error.as_str(), "server_error" | "temporarily_unavailable")
+            }
             _ => false,
         }
     }
@@ -322,6 +372,16 @@ impl Error {
                 "The user has not finished signing in. Ask again after the interval."
             }
             Some("slow_down") => "Wait 5 seconds longer between two requests.",
+            Some(
+                "login_required" | "interaction_required" | "consent_required" | "account_selection_required",
+            ) => "The user has to take part: ask without prompt=none.",
+            Some("unsupported_response_type") => {
+                "Enable this response type for the client at the server, or use code."
+            }
+            Some("invalid_token") => "The access token is wrong, expired or revoked. Get a new one.",
+            Some("insufficient_scope") => {
+                "Ask for an access token with the scope that the server wants, such as openid."
+            }
             Some("expired_token") => ErrorCode::DeviceCodeExpired.advice(),
             _ => self.error_code().advice(),
         }

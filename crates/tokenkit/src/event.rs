@@ -1,7 +1,10 @@
 //! What a caller can watch while a request runs.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Something that happened. Holds no secret: names are kept, values that are not known to be public are
 /// masked where the event is made.
@@ -46,6 +49,31 @@ pub enum Event {
         /// Time until the device code expires.
         remaining: Duration,
     },
+    /// Something that the user should know, and that nothing else tells.
+    Warning {
+        /// What it is, in one sentence.
+        text: String,
+    },
+    /// A user is waited for; told once a second.
+    Waiting {
+        /// Time that the user has left.
+        remaining: Duration,
+    },
+    /// A browser was started.
+    BrowserStarted {
+        /// The program.
+        program: String,
+    },
+    /// No browser was started: the user has to open the address.
+    BrowserNotStarted {
+        /// Why.
+        reason: String,
+    },
+    /// Something was sent to the redirect URI that is not the answer, and was refused.
+    AnswerRefused {
+        /// What it was.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Event {
@@ -73,6 +101,13 @@ impl fmt::Display for Event {
                 interval.as_secs(),
                 remaining.as_secs()
             ),
+            Self::Warning { text } => f.write_str(text),
+            Self::Waiting { remaining } => {
+                write!(f, "Waiting for the sign-in: {} s left", remaining.as_secs_f64().ceil())
+            }
+            Self::BrowserStarted { program } => write!(f, "Started the browser ({program})"),
+            Self::BrowserNotStarted { reason } => write!(f, "No browser was started: {reason}"),
+            Self::AnswerRefused { reason } => write!(f, "An answer was refused: {reason}"),
         }
     }
 }
@@ -85,6 +120,22 @@ pub trait Observer: Send + Sync {
 
 impl Observer for () {
     fn event(&self, _: Event) {}
+}
+
+/// The end of a time that may be as long as a caller likes: what the clock cannot express is as good as never.
+pub(crate) fn deadline(start: Instant, wait: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_hours(24 * 365 * 30);
+    start + wait.min(NEVER)
+}
+
+/// Tells once a second how much time is left.
+pub(crate) async fn count_down(deadline: Instant, observer: &dyn Observer) -> Infallible {
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        observer.event(Event::Waiting { remaining: deadline.saturating_duration_since(Instant::now()) });
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +175,17 @@ mod tests {
     #[case(
         Event::Pending { interval: Duration::from_secs(5), remaining: Duration::from_secs(595) },
         "Waiting for the sign-in: next question in 5 s, the code expires in 595 s"
+    )]
+    #[case(Event::Warning { text: "The key is short.".into() }, "The key is short.")]
+    #[case(Event::Waiting { remaining: Duration::from_millis(298_001) }, "Waiting for the sign-in: 299 s left")]
+    #[case(Event::BrowserStarted { program: "xdg-open".into() }, "Started the browser (xdg-open)")]
+    #[case(
+        Event::BrowserNotStarted { reason: "there is no screen".into() },
+        "No browser was started: there is no screen"
+    )]
+    #[case(
+        Event::AnswerRefused { reason: "its state is not the one that was sent".into() },
+        "An answer was refused: its state is not the one that was sent"
     )]
     fn events_read_as_lines(#[case] event: Event, #[case] expected: &str) {
         assert_eq!(event.to_string(), expected);

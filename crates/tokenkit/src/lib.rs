@@ -1,4 +1,4 @@
-//! OAuth 2.0 and OpenID Connect tokens: requested, authenticated, refreshed and checked.
+//! OAuth 2.0 and OpenID Connect tokens: signed in for, requested, authenticated, refreshed and checked.
 //!
 //! A request is built and an answer read without any network ([`TokenRequest::build`],
 //! [`TokenRequest::parse`]); [`Client`] adds the sending. What can go wrong is one enum, [`Error`], with
@@ -19,32 +19,68 @@
 //! assert_eq!(http.masked_form()[1], ("refresh_token".into(), "***".into()));
 //! # Ok::<(), tokenkit::Error>(())
 //! ```
+//!
+//! A user signs in with a browser on this machine ([`AuthorizationRequest`], [`LoopbackListener`],
+//! [`Client::authorize`]), with one elsewhere ([`Authorization::read_redirect`]), or on another device
+//! ([`DeviceAuthorizationRequest`]):
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use tokenkit::{AuthorizationRequest, Browser, Client, HttpConfig, Loopback, LoopbackListener};
+//!
+//! # async fn example() -> Result<(), tokenkit::Error> {
+//! let Loopback::Listening(listener) = LoopbackListener::bind(None)? else { return Ok(()) };
+//! let mut request = AuthorizationRequest::new("https://as.example/authorize", "s6BhdRkqt3");
+//! request.redirect_uri = Some(listener.redirect_uri().into());
+//! request.scope = Some("openid".into());
+//! request.issuer = Some("https://as.example".into());
+//! let authorization = request.prepare()?;
+//!
+//! let (client, browser, config) = (Client::new(), Browser::default(), HttpConfig::default());
+//! let minutes = Duration::from_mins(5);
+//! let answer = client.authorize(&authorization, listener, &browser, minutes, &config, &()).await?;
+//! let code = answer.get("code");
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 
 mod assertion;
+mod authorization;
+mod browser;
 mod client;
 mod client_auth;
+mod client_request;
 mod device;
 mod discovery;
 mod error;
 mod event;
 mod grant;
 mod http;
+mod id_token;
 pub mod jwt;
 mod keys;
 mod message;
 mod pkce;
+mod qr;
 mod reply;
 mod secret;
 mod spelling;
 mod token;
+mod userinfo;
 mod verification;
 
 pub use assertion::{Assertion, SignedAssertion};
+pub use authorization::loopback::{Loopback, LoopbackListener};
+pub use authorization::{
+    Answer, Authorization, AuthorizationRequest, AuthorizationResponse, ResponseMode, ResponseType,
+};
+pub use browser::Browser;
 pub use client::Client;
 pub use client_auth::{AssertionOptions, Attempt, ClientAuthentication, JWT_BEARER_ASSERTION};
-pub use device::DevicePolling;
+pub use device::{DeviceAuthorizationRequest, DeviceAuthorizationResponse, DevicePolling};
 pub use discovery::{Metadata, MetadataLocation};
 pub use error::{Category, Error, ErrorCode, OAuthError, Reply, ServerError, TransportError};
 pub use event::{Event, Observer};
@@ -52,6 +88,8 @@ pub use grant::Grant;
 pub use http::{HttpConfig, Proxy};
 pub use message::{Field, HttpRequest, HttpResponse, Method};
 pub use pkce::PkceChallenge;
+pub use qr::qr_code;
 pub use secret::Secret;
 pub use token::{TokenRequest, TokenResponse};
+pub use userinfo::{UserInfo, UserInfoRequest};
 pub use verification::{Finding, KeySource, Verdict, Verification};

@@ -3,12 +3,13 @@
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorCode};
 use crate::secret::Secret;
 
-/// Random bytes behind a verifier: 43 characters, as RFC 7636 section 4.1 recommends.
-const VERIFIER_BYTES: usize = 32;
+/// As RFC 7636 section 4.1 recommends for a verifier.
+const RANDOM_BYTES: usize = 32;
 
 /// A verifier to keep and the challenge to send, always with the method `S256`.
 #[derive(Debug, Clone)]
@@ -28,12 +29,7 @@ impl PkceChallenge {
     /// # Errors
     /// The generator fails.
     pub fn generate() -> Result<Self, Error> {
-        let mut bytes = [0; VERIFIER_BYTES];
-        rand::fill(&mut bytes).map_err(|_| Error::Internal {
-            code: ErrorCode::Internal,
-            message: "The system has no random numbers.".into(),
-        })?;
-        Self::from_verifier(Secret::from(URL_SAFE_NO_PAD.encode(bytes)))
+        Self::from_verifier(random_text()?)
     }
 
     /// The challenge to a verifier that already exists (RFC 7636 section 4.2).
@@ -60,6 +56,16 @@ impl PkceChallenge {
         let code_challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier));
         Ok(Self { code_verifier, code_challenge })
     }
+}
+
+/// 43 characters from the system's random generator: a verifier, a state or a nonce.
+pub(crate) fn random_text() -> Result<Secret, Error> {
+    let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
+    rand::fill(&mut *bytes).map_err(|_| Error::Internal {
+        code: ErrorCode::Internal,
+        message: "The system has no random numbers.".into(),
+    })?;
+    Ok(Secret::from(URL_SAFE_NO_PAD.encode(*bytes)))
 }
 
 #[cfg(test)]

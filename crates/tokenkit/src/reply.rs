@@ -1,10 +1,12 @@
 //! What every endpoint's answer has in common: JSON objects, errors, and what of an answer may be shown.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use zeroize::Zeroize as _;
 
 use crate::error::{Error, ErrorCode, OAuthError, Reply, ServerError};
 use crate::message::{HttpRequest, HttpResponse, display_url};
+use crate::secret::Secret;
 
 /// The longest part of an unusable answer that is quoted, in characters.
 const EXCERPT: usize = 200;
@@ -22,13 +24,10 @@ pub(crate) fn success(request: &HttpRequest, response: &HttpResponse) -> Result<
 
 /// The body as a JSON object, or what it is instead.
 pub(crate) fn json_object(response: &HttpResponse) -> Result<Map<String, Value>, (ErrorCode, String)> {
-    let body = response.body.expose();
-    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    if body.trim_ascii().is_empty() {
+    if without_mark(&response.body).trim_ascii().is_empty() {
         return Err((ErrorCode::NotJson, "the answer is empty".into()));
     }
-    match serde_json::from_slice(body) {
+    match json(&response.body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => {
             let kind = match other {
@@ -45,6 +44,75 @@ pub(crate) fn json_object(response: &HttpResponse) -> Result<Map<String, Value>,
             Err((ErrorCode::NotJson, format!("the answer is not JSON ({kind}): {error}")))
         }
     }
+}
+
+/// A body as JSON.
+pub(crate) fn json(body: &Secret) -> serde_json::Result<Value> {
+    serde_json::from_slice(without_mark(body))
+}
+
+/// RFC 8259 section 8.1 lets a parser ignore a byte order mark.
+fn without_mark(body: &Secret) -> &[u8] {
+    let body = body.expose();
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// The JSON object of an endpoint that answers with OAuth errors (RFC 6749 section 5.2).
+pub(crate) fn oauth_success(
+    request: &HttpRequest,
+    response: &HttpResponse,
+) -> Result<Map<String, Value>, Error> {
+    if !(200..300).contains(&response.status)
+        && let Ok(object) = json_object(response)
+    {
+        let oauth = oauth_error(request, &object);
+        wipe(Value::Object(object));
+        if let Some(oauth) = oauth {
+            return Err(oauth_failure(request, response, oauth));
+        }
+    }
+    success(request, response)
+}
+
+/// A member that is a text and not empty.
+pub(crate) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A number of seconds, or a text that holds one (as the v1 endpoints of Entra ID write it).
+pub(crate) fn seconds(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64(),
+    }
+}
+
+/// When something expires that was received at `now` and lasts this many seconds; `None` without any.
+pub(crate) fn expiry(now: DateTime<Utc>, seconds: Option<u64>) -> Option<DateTime<Utc>> {
+    let seconds = i64::try_from(seconds.filter(|seconds| *seconds > 0)?).ok()?;
+    now.checked_add_signed(TimeDelta::try_seconds(seconds)?)
+}
+
+/// Whether a text can be an error code (RFC 6749 sections 4.1.2.1 and 5.2).
+pub(crate) fn is_error_code(text: &str) -> bool {
+    let is_allowed = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    !text.is_empty() && text.len() <= 200 && text.bytes().all(is_allowed)
+}
+
+pub(crate) fn oauth_error(request: &HttpRequest, object: &Map<String, Value>) -> Option<OAuthError> {
+    let error = text(object, "error").filter(|error| is_error_code(error))?;
+    let member = |name| text(object, name).map(|text| request.redact(text));
+    Some(OAuthError {
+        error: request.redact(error),
+        description: member("error_description"),
+        uri: member("error_uri"),
+    })
+}
+
+pub(crate) fn oauth_failure(request: &HttpRequest, response: &HttpResponse, oauth: OAuthError) -> Error {
+    let retryable = is_retryable(response.status)
+        || matches!(oauth.error.as_str(), "temporarily_unavailable" | "authorization_pending" | "slow_down");
+    server_error(request, response, ErrorCode::OAuth, "", Some(oauth), retryable)
 }
 
 /// An answer whose status says error but which holds no OAuth error.

@@ -1,24 +1,21 @@
 //! The token endpoint: a [`TokenRequest`] becomes a plain HTTP request, the answer a [`TokenResponse`]
 //! (RFC 6749 sections 4 and 5). Nothing here touches the network.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use crate::client_auth::{Attempt, ClientAuthentication};
-use crate::error::{Error, ErrorCode, OAuthError};
+use crate::client_request::{ClientRequest, optional};
+use crate::error::{Error, ErrorCode};
 use crate::grant::Grant;
-use crate::jwt;
-use crate::message::{Field, HttpRequest, HttpResponse, Method, display_url};
-use crate::reply::{http_error, is_retryable, json_object, server_error, shortened, unusable, wipe};
+use crate::id_token::{self, ExpectedIdToken};
+use crate::message::{Field, HttpRequest, HttpResponse, display_url};
+use crate::reply::{
+    expiry, http_error, json, json_object, oauth_error, oauth_failure, seconds, shortened, text, unusable,
+    wipe,
+};
 use crate::secret::Secret;
-
-/// Headers that belong to the connection; a caller's own would break the framing of the request.
-const CONNECTION_HEADERS: &[&str] =
-    &["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
-
-/// Form fields that prove who the client is.
-const CREDENTIAL_PARAMETERS: &[&str] = &["client_assertion", "client_assertion_type", "client_secret"];
 
 /// One request to a token endpoint.
 #[derive(Debug, Clone)]
@@ -38,6 +35,9 @@ pub struct TokenRequest {
     /// The nonce of the authorization request. It is not sent but held against the ID token (OpenID
     /// Connect Core section 3.1.3.7, item 11).
     pub nonce: Option<String>,
+    /// The issuer, or the full address of its metadata. An ID token in the answer is then validated fully
+    /// (OpenID Connect Core section 3.1.3.7); of its nonce alone this says nothing, see `nonce`.
+    pub issuer: Option<String>,
     /// Further form fields, such as `resource` (RFC 8707).
     pub parameters: Vec<Field>,
     /// Further headers. They replace this library's own of the same name.
@@ -81,6 +81,7 @@ impl TokenRequest {
             redirect_uri: None,
             scope: None,
             nonce: None,
+            issuer: None,
             parameters: Vec::new(),
             headers: Vec::new(),
             allow_insecure_http: false,
@@ -92,54 +93,19 @@ impl TokenRequest {
     /// # Errors
     /// Input that cannot make a valid request; signing that fails.
     pub fn build(&self, attempt: &Attempt) -> Result<HttpRequest, Error> {
-        let url = endpoint_url(&self.endpoint, self.allow_insecure_http)?;
-        let client_id = self.client_id.as_deref().filter(|id| !id.is_empty());
-        let credentials = self.authentication.credentials(client_id, self.endpoint.trim(), attempt)?;
-        let authenticates = !matches!(self.authentication, ClientAuthentication::None);
-
         let mut form = vec![Field::new("grant_type", self.grant.grant_type())];
         form.extend(self.grant.fields()?.into_iter().map(|(name, value)| Field::new(name, value)));
-        let options = [("redirect_uri", &self.redirect_uri), ("scope", &self.scope)];
-        for (name, value) in options {
-            form.extend(
-                value.iter().filter(|value| !value.is_empty()).map(|value| Field::new(name, value.as_str())),
-            );
-        }
-        form.extend(credentials.form);
-        for parameter in &self.parameters {
-            // RFC 6749 section 3.2: a parameter must not be included more than once. `resource` may
-            // (RFC 8707 section 2), and so may `audience` (RFC 8693 section 2.1).
-            let name = parameter.name.as_str();
-            if authenticates && CREDENTIAL_PARAMETERS.contains(&name) {
-                return Err(two_credentials(&format!("The parameter '{name}'")));
-            }
-            let repeatable = matches!(name, "resource" | "audience");
-            if !repeatable && form.iter().any(|field| field.name == name) {
-                return Err(invalid(format!("The parameter '{name}' would be sent twice.")));
-            }
-            form.push(parameter.clone());
-        }
-
-        let mut headers = vec![
-            Field::new("Accept", "application/json"),
-            Field::new("Content-Type", "application/x-www-form-urlencoded"),
-        ];
-        headers.extend(credentials.headers);
-        for header in &self.headers {
-            let name = header.name.to_ascii_lowercase();
-            if CONNECTION_HEADERS.contains(&name.as_str()) {
-                return Err(invalid(format!(
-                    "The header '{}' cannot be set: the connection decides it.",
-                    header.name
-                )));
-            }
-            if name == "authorization" && authenticates {
-                return Err(two_credentials("A header Authorization"));
-            }
-            headers.retain(|own| !own.name.eq_ignore_ascii_case(&name));
-            headers.push(header.clone());
-        }
-        Ok(HttpRequest { method: Method::Post, url, headers, form, hidden: credentials.hidden })
+        form.extend(optional("redirect_uri", self.redirect_uri.as_deref()));
+        form.extend(optional("scope", self.scope.as_deref()));
+        let client = ClientRequest {
+            endpoint: &self.endpoint,
+            client_id: self.client_id.as_deref(),
+            authentication: &self.authentication,
+            parameters: &self.parameters,
+            headers: &self.headers,
+            allow_insecure_http: self.allow_insecure_http,
+        };
+        client.build(form, attempt)
     }
 
     /// Reads the answer to `request`, received at `now`.
@@ -179,49 +145,66 @@ impl TokenRequest {
             headers: response.headers,
             body: response.body,
             expires_in,
-            expires_at: expires_in.filter(|seconds| *seconds > 0).and_then(|seconds| {
-                now.checked_add_signed(TimeDelta::try_seconds(i64::try_from(seconds).ok()?)?)
-            }),
+            expires_at: expiry(now, expires_in),
         })
+    }
+
+    /// The ID token of an answer and what it is held against, if both the token and its issuer are known.
+    pub(crate) fn expected_id_token(
+        &self,
+        response: &TokenResponse,
+    ) -> Option<(Secret, ExpectedIdToken<'_>)> {
+        let issuer = self.issuer.as_deref()?;
+        let body = json(&response.body).ok()?;
+        let member =
+            |name| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::from);
+        let (id_token, access_token) = (member("id_token"), member("access_token"));
+        wipe(body);
+        let code = match &self.grant {
+            Grant::AuthorizationCode { code, .. } => Some(code.clone()),
+            _ => None,
+        };
+        let secret = match &self.authentication {
+            ClientAuthentication::SecretBasic { secret }
+            | ClientAuthentication::SecretPost { secret }
+            | ClientAuthentication::SecretJwt { secret, .. } => Some(secret),
+            _ => None,
+        };
+        let expected = ExpectedIdToken {
+            issuer,
+            client_id: self.client_id.as_deref().unwrap_or_default(),
+            nonce: self.nonce.as_deref().filter(|nonce| !nonce.is_empty()),
+            is_refresh: matches!(self.grant, Grant::RefreshToken { .. }),
+            access_token,
+            code,
+            from_browser: false,
+            secret,
+            endpoint: Url::parse(&self.endpoint).map(|url| display_url(&url)).unwrap_or_default(),
+            allow_insecure_http: self.allow_insecure_http,
+        };
+        Some((id_token?, expected))
     }
 
     fn check_nonce(&self, request: &HttpRequest, object: &Map<String, Value>) -> Result<(), Error> {
         let Some(expected) = self.nonce.as_deref().filter(|nonce| !nonce.is_empty()) else {
             return Ok(());
         };
-        let failed = |code, message: &str| {
-            Err(Error::Token { code, message: message.to_owned(), endpoint: display_url(&request.url) })
+        let failed = |(code, message): (ErrorCode, &str)| Error::Token {
+            code,
+            message: message.to_owned(),
+            endpoint: display_url(&request.url),
         };
         let is_refresh = matches!(self.grant, Grant::RefreshToken { .. });
-        let Some(id_token) = text(object, "id_token") else {
-            let asked = self.scope.as_deref().unwrap_or_default().split(' ').any(|scope| scope == "openid");
-            // A refresh need not yield an ID token (OpenID Connect Core section 12.1).
-            return if asked && !is_refresh {
-                failed(
-                    ErrorCode::MissingIdToken,
-                    "A nonce was given and openid asked for, but no ID token came.",
-                )
-            } else {
-                Ok(())
-            };
-        };
-        let Ok(token) = jwt::decode_unverified(id_token) else {
-            return failed(
-                ErrorCode::MalformedIdToken,
-                "The ID token cannot be read, so its nonce cannot be checked.",
-            );
-        };
-        match token.claims.get("nonce") {
-            Some(Value::String(nonce)) if Secret::from(nonce.as_str()).matches(&Secret::from(expected)) => {
-                Ok(())
-            }
-            // A refreshed ID token should have none (OpenID Connect Core section 12.2).
-            None if is_refresh => Ok(()),
-            None => failed(ErrorCode::NonceMismatch, "The ID token has no nonce, though one was sent."),
-            Some(_) => {
-                failed(ErrorCode::NonceMismatch, "The nonce of the ID token is not the one that was sent.")
-            }
+        if let Some(id_token) = text(object, "id_token") {
+            return id_token::check_nonce(id_token, expected, is_refresh).map_err(failed);
         }
+        let asked = self.scope.as_deref().unwrap_or_default().split(' ').any(|scope| scope == "openid");
+        // A refresh need not yield an ID token (OpenID Connect Core section 12.1).
+        if asked && !is_refresh {
+            let message = "A nonce was given and openid asked for, but no ID token came.";
+            return Err(failed((ErrorCode::MissingIdToken, message)));
+        }
+        Ok(())
     }
 }
 
@@ -258,47 +241,4 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-fn invalid(message: impl Into<String>) -> Error {
-    Error::invalid(ErrorCode::InvalidArgument, message)
-}
-
-fn two_credentials(what: &str) -> Error {
-    invalid(format!(
-        "{what} beside the client authentication would send two credentials (RFC 6749 section 2.3)."
-    ))
-}
-
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// `expires_in` as a number, or as a text that holds one (as the v1 endpoints of Entra ID write it).
-fn seconds(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) => text.trim().parse().ok(),
-        other => other.as_u64(),
-    }
-}
-
-fn oauth_error(request: &HttpRequest, object: &Map<String, Value>) -> Option<OAuthError> {
-    let error = text(object, "error")?;
-    // RFC 6749 section 5.2 allows these characters; anything else is not an error code.
-    let is_code = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if error.len() > 200 || !error.bytes().all(is_code) {
-        return None;
-    }
-    let member = |name| text(object, name).map(|text| request.redact(text));
-    Some(OAuthError {
-        error: request.redact(error),
-        description: member("error_description"),
-        uri: member("error_uri"),
-    })
-}
-
-fn oauth_failure(request: &HttpRequest, response: &HttpResponse, oauth: OAuthError) -> Error {
-    let retryable = is_retryable(response.status)
-        || matches!(oauth.error.as_str(), "temporarily_unavailable" | "authorization_pending" | "slow_down");
-    server_error(request, response, ErrorCode::OAuth, "", Some(oauth), retryable)
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::client::Client;
-use crate::discovery::MetadataLocation;
+use crate::discovery::{MetadataLocation, is_tenant_id};
 use crate::error::{Error, ErrorCode};
 use crate::event::Observer;
 use crate::http::HttpConfig;
@@ -242,9 +242,9 @@ impl Verification {
         let (Some(issuer), Some(tenant), Some(_)) = (text("iss"), text("tid"), &expected) else {
             return false;
         };
-        let is_id = tenant.len() == 36 && tenant.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
         let template = Map::from_iter([("issuer".into(), issuer.replace(tenant, "{tenantid}").into())]);
-        is_id && MetadataLocation { issuer: expected, urls: Vec::new() }.check_issuer(&template).is_ok()
+        is_tenant_id(tenant)
+            && MetadataLocation { issuer: expected, urls: Vec::new() }.check_issuer(&template).is_ok()
     }
 }
 

@@ -5,6 +5,7 @@
 mod binary;
 mod device;
 mod token;
+mod userinfo;
 mod wire;
 
 use base64::Engine;

@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Globalization;
 using System.Management.Automation;
 
 using TokenKit.Native;
@@ -131,6 +130,14 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
     public string? nonce { get; set; }
 
+    /// <summary>The issuer: an ID token is then validated fully.</summary>
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public string? issuer { get; set; }
+
+    /// <summary>Asks until the user of the device code has finished.</summary>
+    [Parameter(ParameterSetName = DeviceCodeSet)]
+    public SwitchParameter Wait { get; set; }
+
     /// <summary>Further headers.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [NamedValues]
@@ -142,54 +149,57 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     public IDictionary? AdditionalParameters { get; set; }
 #pragma warning restore CA1707
 
-    private bool HasSecret => !Secrets.IsAbsent(client_secret);
-
-    private bool HasCertificate => !Secrets.IsAbsent(client_certificate);
+    private ClientCredentials Credentials => new()
+    {
+        Secret = client_secret,
+        Method = client_auth_method,
+        Certificate = client_certificate,
+        CertificatePassword = CertificatePassword,
+        KeyId = key_id,
+        Algorithm = AssertionAlgorithm,
+        Audience = AssertionAudience,
+        Lifetime = AssertionLifetime,
+    };
 
     /// <summary>The client; a credential as secret names it, too.</summary>
     private string? ClientId =>
         string.IsNullOrEmpty(client_id) && Secrets.Unwrap(client_secret) is PSCredential credential ? credential.UserName : client_id;
 
     /// <inheritdoc/>
-    private protected override string? Endpoint => Uri.TryCreate(uri, UriKind.Absolute, out Uri? address)
-        ? address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
-        : null;
+    private protected override string? Endpoint => WithoutQuery(uri);
 
     /// <inheritdoc/>
-    private protected override void Request()
+    private protected override void Request() => Submit(Call.Start(TokenAsync), Output.TokenResponse, ThrottleLimit);
+
+    private Task<TokenResponse> TokenAsync(Call call)
     {
-        var call = new Call();
-        TokenRequest request;
-        string summary;
-        try
+        ClientCredentials credentials = Credentials;
+        (string grantName, Grant grant) = SelectGrant(call, credentials.HasSecret || credentials.HasCertificate);
+        (string methodName, ClientAuthentication authentication) = credentials.Authenticate(this, call);
+        var request = new TokenRequest
         {
-            (string grantName, Grant grant) = SelectGrant(call);
-            (string methodName, ClientAuthentication authentication) = Authentication(call);
-            summary = $"{grantName}, {methodName}";
-            request = new TokenRequest
-            {
-                endpoint = uri,
-                client_id = ClientId,
-                grant = grant,
-                authentication = authentication,
-                redirect_uri = redirect_uri,
-                scope = scope,
-                nonce = nonce,
-                parameters = FormFields(call),
-                headers = Headers(call),
-                allow_insecure_http = AllowUnencryptedAuthentication,
-                http = HttpOptions(call),
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        Submit(call.TokenAsync(request, happened => Observe(happened, summary), Cancellation), Output.TokenResponse, ThrottleLimit);
+            endpoint = uri,
+            client_id = ClientId,
+            grant = grant,
+            authentication = authentication,
+            redirect_uri = redirect_uri,
+            scope = scope,
+            nonce = nonce,
+            issuer = string.IsNullOrEmpty(issuer) ? null : issuer,
+            parameters = NamedValues.Fields(call, AdditionalParameters, nameof(AdditionalParameters)),
+            headers = NamedValues.Headers(call, customHeaders, nameof(customHeaders)),
+            allow_insecure_http = AllowUnencryptedAuthentication,
+            http = HttpOptions(call),
+        };
+        Action<Event> observe = happened => Observe(happened, $"{grantName}, {methodName}");
+        // A device code from the pipeline is the reply of the device authorization endpoint.
+        bool isPolling = !string.IsNullOrEmpty(device_code) && (Wait || Piped(nameof(device_code)) is not null);
+        return isPolling
+            ? DevicePolling.For(this, Piped("interval"), Piped("expires_in")).TokenAsync(call, request, observe, Cancellation)
+            : call.TokenAsync(request, observe, Cancellation);
     }
 
-    private (string Name, Grant Grant) SelectGrant(Call call)
+    private (string Name, Grant Grant) SelectGrant(Call call, bool isConfidential)
     {
         var given = new List<(string Name, string Parameter, Func<Grant> Make)>();
         if (!string.IsNullOrEmpty(code))
@@ -218,80 +228,10 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
         return given switch
         {
             [var (name, _, make)] => (name, make()),
-            [] when HasSecret || HasCertificate => ("client_credentials", Grant.ClientCredentials),
+            [] when isConfidential => ("client_credentials", Grant.ClientCredentials),
             [] => throw Failures.Invalid(
                 "There is nothing to exchange for a token (RFC 6749 section 4): give -code, -refresh_token, -device_code or -jwtAssertion, or -client_secret or -client_certificate for the client's own authority."),
             _ => throw Failures.Invalid($"Only one of {string.Join(", ", given.Select(grant => "-" + grant.Parameter))} can be exchanged at a time."),
         };
     }
-
-    private (string Name, ClientAuthentication Authentication) Authentication(Call call)
-    {
-        if (HasSecret && HasCertificate)
-        {
-            throw Failures.Invalid("-client_secret and -client_certificate are two ways to authenticate. Choose one (RFC 6749 section 2.3).");
-        }
-        var options = new AssertionOptions
-        {
-            algorithm = AssertionAlgorithm,
-            audience = string.IsNullOrEmpty(AssertionAudience) ? null : AssertionAudience,
-            lifetime = (uint)AssertionLifetime.TotalSeconds,
-        };
-        if (HasCertificate)
-        {
-            using SigningKey key = SigningKey.Find(this, call, client_certificate, nameof(client_certificate));
-            return ("private_key_jwt", key.Authentication(this, call, CertificatePassword, string.IsNullOrEmpty(key_id) ? null : key_id, options));
-        }
-        string method = client_auth_method.ToString()!.ToLowerInvariant();
-        if (!HasSecret)
-        {
-            // Without a secret the default means a public client; the others promise an authentication.
-            return method == "client_secret_post"
-                ? ("no client authentication", ClientAuthentication.None)
-                : throw Failures.Invalid($"-client_auth_method {method} needs -client_secret.");
-        }
-        SecretInput secret = call.Put(client_secret, nameof(client_secret));
-        return (method, method switch
-        {
-            "client_secret_basic" => ClientAuthentication.SecretBasic(new SharedSecret { secret = secret }),
-            "client_secret_jwt" => ClientAuthentication.SecretJwt(new SharedSecretAssertion { secret = secret, options = options }),
-            _ => ClientAuthentication.SecretPost(new SharedSecret { secret = secret }),
-        });
-    }
-
-    /// <summary>A form field for each value; the native library refuses a repeated name where the RFCs do.</summary>
-    private List<Parameter> FormFields(Call call) =>
-        (from DictionaryEntry entry in AdditionalParameters ?? new Hashtable()
-         from value in Values(entry.Value)
-         select Field(call, entry.Key, value, nameof(AdditionalParameters))).ToList();
-
-    /// <summary>A header for each name; several values are one list (RFC 9110 section 5.3).</summary>
-    private List<Parameter> Headers(Call call) =>
-        (from DictionaryEntry entry in customHeaders ?? []
-         let values = Values(entry.Value).ToList()
-         where values.Count > 0
-         let value = values.Count == 1 ? values[0] : string.Join(", ", values.Select(Text))
-         select Field(call, entry.Key, value, nameof(customHeaders))).ToList();
-
-    private static IEnumerable<object> Values(object? value) => Secrets.Unwrap(value) switch
-    {
-        null => [],
-        IEnumerable several and not (string or IDictionary) => several.Cast<object?>().Select(Secrets.Unwrap).OfType<object>(),
-        var one => [one],
-    };
-
-    private static Parameter Field(Call call, object name, object value, string parameter) => new()
-    {
-        name = LanguagePrimitives.ConvertTo<string>(name),
-        content = Text(value) is { } text ? call.Put(text) : call.Put(value, parameter),
-    };
-
-    /// <summary>A value as text, or <c>null</c> when it is no plain value.</summary>
-    private static string? Text(object value) => value switch
-    {
-        bool flag => flag ? "true" : "false",
-        Uri address => address.OriginalString,
-        IConvertible or IFormattable => Convert.ToString(value, CultureInfo.InvariantCulture),
-        _ => null,
-    };
 }
