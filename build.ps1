@@ -153,7 +153,7 @@ function Invoke-Package {
 function Invoke-Clean {
     Invoke-Cargo clean
     $made = 'out', 'powershell/bin', 'powershell/obj', 'tests/dotnet/bin', 'tests/dotnet/obj', 'tests/dotnet/stale/bin',
-        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules'
+        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules', 'tests/servers/user/node_modules'
     $made.ForEach{ Join-Path $root $_ } | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 

@@ -53,11 +53,14 @@ function Invoke-PesterSuite {
     if (-not (Get-Module Pester -ListAvailable | Where-Object Version -GE '5.5')) {
         throw 'Pester 5.5 or newer is missing. Install it with: Install-Module Pester -Scope CurrentUser'
     }
-    Assert-Tool node 'Install Node.js 20 or newer: the tests run an OpenID provider with it.'
+    Assert-Tool node 'Install Node.js 20 or newer: the tests run an OpenID provider and a browser with it.'
     Assert-Tool openssl 'Install OpenSSL 3: the tests make certificates with it.'
-    $provider = Join-Path $root tests/servers/oidc-provider
-    if (-not (Test-Path (Join-Path $provider node_modules))) {
-        npm ci --prefix $provider --no-audit --no-fund --no-update-notifier | Out-Host
+    if (-not $IsWindows) { Assert-Tool script 'Install util-linux: the tests look at PowerShell in a terminal with it.' }
+    foreach ($peer in 'oidc-provider', 'user') {
+        $folder = Join-Path $root tests/servers $peer
+        if (-not (Test-Path (Join-Path $folder node_modules))) {
+            npm ci --prefix $folder --no-audit --no-fund --no-update-notifier | Out-Host
+        }
     }
     Invoke-Counted {
         & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)

@@ -1,4 +1,4 @@
-// One client for each way to authenticate and each signing algorithm.
+// One client for each way to authenticate and each signing algorithm, and those a person signs in to.
 import { randomText } from './keys.mjs';
 
 const KEY_OF_ALGORITHM = {
@@ -20,6 +20,12 @@ const CONFIDENTIAL_GRANTS = [
   ...PUBLIC_GRANTS, 'client_credentials', PASSWORD_GRANT, JWT_BEARER_GRANT,
 ];
 
+// Every combination of code, id_token and token that the provider knows.
+export const RESPONSE_TYPES = [
+  'code', 'id_token', 'id_token token', 'code id_token', 'code token', 'code id_token token',
+];
+export const NATIVE_CLIENT = 'native';
+
 export const CLIENT_SCOPES = ['openid', 'offline_access', 'profile', 'email', 'api:read'];
 // Known to the server and given to no client: asking for it is an invalid_scope error.
 export const FORBIDDEN_SCOPE = 'api:admin';
@@ -36,7 +42,7 @@ const COMMON = {
 // Returns name -> { metadata: what the provider registers, ready: what the ready line says }.
 export function createClients(clientKeys) {
   const clients = {};
-  const add = (name, auth_method, { id = name, alg, secret, key } = {}) => {
+  const add = (name, auth_method, { id = name, alg, secret, key, ...more } = {}) => {
     clients[name] = {
       metadata: {
         ...COMMON,
@@ -47,8 +53,16 @@ export function createClients(clientKeys) {
         // Pinned: an assertion with another algorithm of the same key must be refused.
         token_endpoint_auth_signing_alg: alg,
         jwks: key && { keys: [key.jwk] },
+        ...more,
       },
-      ready: { client_id: id, client_secret: secret, auth_method, alg, keys: key?.keys },
+      ready: {
+        client_id: id,
+        client_secret: secret,
+        auth_method,
+        alg,
+        keys: key?.keys,
+        userinfo_signed_response_alg: more.userinfo_signed_response_alg,
+      },
     };
   };
 
@@ -66,5 +80,14 @@ export function createClients(clientKeys) {
   for (const [alg, family] of Object.entries(KEY_OF_ALGORITHM)) {
     add(`private_key_jwt_${alg}`, 'private_key_jwt', { alg, key: clientKeys[family] });
   }
+
+  // Programs on a person's own machine (RFC 8252): public, so PKCE is required of them.
+  const native = { grant_types: [...PUBLIC_GRANTS, 'implicit'], response_types: RESPONSE_TYPES };
+  add(NATIVE_CLIENT, 'none', {
+    ...native,
+    client_name: 'TokenKit tests',
+    redirect_uris: [...COMMON.redirect_uris, 'com.example.tokenkit:/callback'],
+  });
+  add('native_signed_userinfo', 'none', { ...native, userinfo_signed_response_alg: 'ES256' });
   return clients;
 }

@@ -1,7 +1,9 @@
 // The provider's configuration: everything TokenKit talks to is on, the rest is default.
 import { Provider } from 'oidc-provider';
 
-import { CLIENT_SCOPES, FORBIDDEN_SCOPE, SIGNING_ALGORITHMS } from './clients.mjs';
+import {
+  CLIENT_SCOPES, FORBIDDEN_SCOPE, RESPONSE_TYPES, SIGNING_ALGORITHMS,
+} from './clients.mjs';
 import { registerGrants } from './grants.mjs';
 import { testRoutes } from './test-routes.mjs';
 
@@ -38,8 +40,10 @@ export function createProvider(issuer, { clients, jwks, cookieKeys, account }) {
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       introspection: { enabled: true },
+      jwtUserinfo: { enabled: true },
       revocation: { enabled: true },
     },
+    responseTypes: RESPONSE_TYPES,
     // By default only the tokens of public clients rotate.
     rotateRefreshToken: true,
     ttl: {

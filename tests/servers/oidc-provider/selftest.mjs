@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -202,7 +203,7 @@ test('the ready line names every client', () => {
     'private_key_jwt_RS256', 'private_key_jwt_RS384', 'private_key_jwt_RS512',
     'private_key_jwt_PS256', 'private_key_jwt_PS384', 'private_key_jwt_PS512',
     'private_key_jwt_ES256', 'private_key_jwt_ES384', 'private_key_jwt_ES512',
-    'private_key_jwt_EdDSA',
+    'private_key_jwt_EdDSA', 'native', 'native_signed_userinfo',
   ]);
   for (const character of ':+%&=/ ') {
     assert.ok(clients.client_secret_basic.client_id.includes(character), `client_id: ${character}`);
@@ -365,8 +366,14 @@ for (const scheme of ['http', 'https']) {
       const userinfo = await send(endpoints.userinfo_endpoint, {
         headers: { authorization: `Bearer ${token.access_token}` },
       });
-      assert.deepEqual(userinfo.body,
-        { sub: 'alice', name: 'Test user alice', preferred_username: 'alice' });
+      const alg = client.userinfo_signed_response_alg;
+      const { iss, aud, iat, exp, ...claims } = alg
+        ? (await jwtVerify(userinfo.body, createLocalJWKSet(jwks), {
+          issuer: endpoints.issuer, audience: client.client_id, algorithms: [alg],
+        })).payload
+        : userinfo.body;
+      assert.match(userinfo.headers['content-type'], alg ? /^application\/jwt/ : /^application\/json/);
+      assert.deepEqual(claims, { sub: 'alice', name: 'Test user alice', preferred_username: 'alice' });
 
       const refresh = (refresh_token) => requestToken(client, endpoints,
         { grant_type: 'refresh_token', refresh_token });
@@ -518,8 +525,26 @@ test('test routes refuse what the provider would not have done', async () => {
   assert.equal((await post('/device', { user_code: user_code.toLowerCase(), action: 'deny' })).status, 200);
 });
 
-// A browser in short: it keeps cookies, follows redirects to the server and submits its forms.
-test('the interactive pages lead to a code for the name that was entered', async () => {
+test('the native client is told an interval, and punished when it was asked to slow down', async () => {
+  const start = async (name) => (await postForm(plain.device_authorization_endpoint,
+    { client_id: name, scope: 'openid' })).body;
+  assert.equal((await start('none')).interval, undefined);
+  const { interval, device_code, user_code } = await start('native');
+  assert.equal(interval, 1);
+  const poll = () => requestToken(clients.native, plain, { grant_type: DEVICE_GRANT, device_code });
+  expectError(await poll(), 400, 'authorization_pending');
+  await postTest(plain, '/device', { user_code, action: 'slow_down' });
+  await postTest(plain, '/device', { user_code, action: 'approve' });
+  expectError(await poll(), 400, 'slow_down');
+  await setTimeout(3000);
+  expectError(await poll(), 400, 'slow_down');
+  await setTimeout(6000);
+  expectToken(await poll());
+});
+
+// A browser in short: it keeps cookies, follows redirects to the server and submits its forms. Resolves to
+// the answer of an authorization request and the way it came back.
+async function signIn(parameters, { login = 'carol', deny = false } = {}) {
   const cookies = new Map();
   const visit = async (url, form) => {
     const response = await send(url, {
@@ -544,25 +569,90 @@ test('the interactive pages lead to a code for the name that was entered', async
     const prompt = page.match(/name="prompt" value="(\w+)"/)[1];
     return visit(action, { prompt, ...fields });
   };
+  const answer = ({ url, page }) => {
+    if (page) {
+      assert.ok(page.includes(`<form method="post" action="${REDIRECT_URI}">`), page);
+      const fields = page.matchAll(/name="(\w+)" value="([^"]*)"/g);
+      return { mode: 'form_post', ...Object.fromEntries([...fields].map(([, name, value]) => [name, value])) };
+    }
+    const { search, hash } = new URL(url);
+    const mode = hash ? 'fragment' : 'query';
+    return { mode, ...Object.fromEntries(new URLSearchParams((hash || search).slice(1))) };
+  };
 
-  const query = new URLSearchParams({
-    client_id: 'none', response_type: 'code', redirect_uri: REDIRECT_URI, prompt: 'consent',
-    scope: 'openid offline_access api:read', state: 's t+1', nonce: 'n-1',
-    code_challenge: codeChallenge, code_challenge_method: 'S256',
-  });
-  const login = await visit(`${plain.authorization_endpoint}?${query}`);
-  const consent = await submit(login, { login: 'carol', password: 'any' });
-  const answer = new URL((await submit(consent, {})).url).searchParams;
-  assert.equal(answer.get('state'), 's t+1');
-  assert.equal(answer.get('iss'), plain.issuer);
-  const token = expectToken(await requestToken(clients.none, plain, {
-    grant_type: 'authorization_code', code: answer.get('code'), redirect_uri: REDIRECT_URI,
+  const first = await visit(`${plain.authorization_endpoint}?${new URLSearchParams({
+    client_id: 'native', redirect_uri: REDIRECT_URI, prompt: 'consent', scope: 'openid', state: 's t+1',
+    nonce: 'n-1', code_challenge: codeChallenge, code_challenge_method: 'S256', ...parameters,
+  })}`);
+  if (!first.page?.includes('name="login"')) return answer(first);
+  const consent = await submit(first, { login, password: 'any' });
+  if (!deny) return answer(await submit(consent, {}));
+  return answer(await visit(new URL(consent.page.match(/href="([^"]+\/abort)"/)[1], consent.url).href));
+}
+
+test('the interactive pages lead to a code for the name that was entered', async () => {
+  const answer = await signIn({ response_type: 'code', scope: 'openid offline_access api:read' });
+  assert.deepEqual([answer.mode, answer.state, answer.iss], ['query', 's t+1', plain.issuer]);
+  const token = expectToken(await requestToken(clients.native, plain, {
+    grant_type: 'authorization_code', code: answer.code, redirect_uri: REDIRECT_URI,
     code_verifier: codeVerifier,
   }));
   const { body: jwks } = await send(plain.jwks_uri);
   const { payload } = await jwtVerify(token.id_token, createLocalJWKSet(jwks));
   assert.deepEqual([payload.sub, payload.nonce], ['carol', 'n-1']);
   assert.ok(token.refresh_token);
+});
+
+for (const response_type of [
+  'code', 'id_token', 'id_token token', 'code id_token', 'code token', 'code id_token token',
+]) {
+  test(`response type ${response_type}: in the default mode, by form_post, and without query`, async () => {
+    const types = response_type.split(' ');
+    for (const response_mode of [undefined, 'fragment', 'form_post']) {
+      const answer = await signIn({ response_type, ...(response_mode && { response_mode }) });
+      assert.equal(answer.mode, response_mode ?? (response_type === 'code' ? 'query' : 'fragment'));
+      // An ID token says itself who issued it, and then the provider leaves iss out (RFC 9207 section 2.4).
+      const iss = types.includes('id_token') ? undefined : plain.issuer;
+      assert.deepEqual([answer.state, answer.iss], ['s t+1', iss]);
+      assert.deepEqual(['code', 'id_token', 'access_token'].filter((name) => name in answer),
+        ['code', 'id_token', 'token'].filter((name) => types.includes(name))
+          .map((name) => (name === 'token' ? 'access_token' : name)));
+    }
+    // An access token in a query would end up in logs and in the history (OAuth 2.0 Multiple Response Types, 3).
+    if (response_type !== 'code') {
+      assert.equal((await signIn({ response_type, response_mode: 'query' })).error, 'invalid_request');
+    }
+  });
+}
+
+test('response types that are off are refused', async () => {
+  for (const response_type of ['token', 'none']) {
+    assert.equal((await signIn({ response_type })).error, 'unsupported_response_type');
+  }
+});
+
+test('a person can refuse, in every mode', async () => {
+  for (const response_mode of ['query', 'fragment', 'form_post']) {
+    const answer = await signIn({ response_type: 'code', response_mode }, { deny: true });
+    assert.deepEqual([answer.mode, answer.error, answer.state, answer.iss],
+      [response_mode, 'access_denied', 's t+1', plain.issuer]);
+  }
+});
+
+test('a native client must use PKCE, with S256', async () => {
+  for (const wrong of [{ code_challenge: '', code_challenge_method: '' }, { code_challenge_method: 'plain' }]) {
+    assert.equal((await signIn({ response_type: 'code', ...wrong })).error, 'invalid_request');
+  }
+});
+
+test('the discovery document tells of iss in answers and of what native clients use', async () => {
+  const { body } = await send(plain.discovery);
+  assert.equal(body.authorization_response_iss_parameter_supported, true);
+  assert.deepEqual(body.response_types_supported.toSorted(), [
+    'code', 'code id_token', 'code id_token token', 'code token', 'id_token', 'id_token token',
+  ]);
+  for (const mode of ['query', 'fragment', 'form_post']) assert.ok(body.response_modes_supported.includes(mode));
+  assert.deepEqual(body.code_challenge_methods_supported, ['S256']);
 });
 
 // ---- life and death

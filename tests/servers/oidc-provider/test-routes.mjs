@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 
 import { errors } from 'oidc-provider';
 
+import { pacePolls } from './device-pace.mjs';
 import { checkScope, saveGrant } from './grants.mjs';
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -12,6 +13,7 @@ export function testRoutes(provider, account) {
   const recordedPaths = new Set(['token', 'device_authorization', 'introspection', 'revocation']
     .map((name) => provider.pathFor(name)));
   let requests = [];
+  const pace = pacePolls(provider);
 
   async function findClient(clientId) {
     const client = await provider.Client.find(clientId);
@@ -42,6 +44,7 @@ export function testRoutes(provider, account) {
   async function answerDevice({ user_code: userCode, action }) {
     // The code is kept in upper case without the separator it is shown with.
     const kept = String(userCode).toUpperCase().replace(/\W/g, '');
+    if (action === 'slow_down') return pace.slowDown(kept);
     const device = await provider.DeviceCode.findByUserCode(kept);
     if (!device) throw new errors.InvalidRequest('unknown user_code');
     if (action === 'approve') {
@@ -58,7 +61,7 @@ export function testRoutes(provider, account) {
         error: 'access_denied', errorDescription: 'End-User aborted interaction',
       });
     } else {
-      throw new errors.InvalidRequest('action must be approve or deny');
+      throw new errors.InvalidRequest('action must be approve, deny or slow_down');
     }
     await device.save();
     return { action };
@@ -74,7 +77,11 @@ export function testRoutes(provider, account) {
   async function record(ctx) {
     const body = await buffer(ctx.req);
     requests.push({
-      method: ctx.method, path: ctx.path, headers: ctx.headers, body: body.toString('utf8'),
+      method: ctx.method,
+      path: ctx.path,
+      headers: ctx.headers,
+      body: body.toString('utf8'),
+      time: Date.now(),
     });
     // The stream is used up; the provider takes an already read body from here.
     ctx.req.body = body;
@@ -90,12 +97,14 @@ export function testRoutes(provider, account) {
   return async (ctx, next) => {
     if (recordedPaths.has(ctx.path)) await record(ctx);
     const route = routes[`${ctx.method} ${ctx.path}`];
-    if (!route) return next();
+    if (!route) return pace.middleware(ctx, next);
     try {
       ctx.body = await route(ctx);
     } catch (error) {
       ctx.status = error.statusCode ?? 400;
-      ctx.body = { error: error.error ?? 'invalid_request', error_description: error.error_description ?? error.message };
+      ctx.body = {
+        error: error.error ?? 'invalid_request', error_description: error.error_description ?? error.message,
+      };
     }
     return undefined;
   };
