@@ -1,6 +1,6 @@
 <#
 .SYNOPSIS
-Shows the main job against a local authorization server: a token, a refresh, an error.
+Shows the main jobs against a local server: tokens, a refresh, sessions with Venafi and Cloud Governance, an error.
 #>
 param(
     # The staged module folder.
@@ -24,7 +24,8 @@ $start = [System.Diagnostics.ProcessStartInfo]@{
 }
 $server = [System.Diagnostics.Process]::Start($start)
 try {
-    $address = ($server.StandardOutput.ReadLine() | ConvertFrom-Json).http
+    $ready = $server.StandardOutput.ReadLine() | ConvertFrom-Json
+    $address = $ready.http
     $token_endpoint = "$address/token"
     Import-Module $Module
 
@@ -41,6 +42,34 @@ try {
 
     . Show-Step 'The same user later, by the refresh token' {
         Invoke-OAuth2TokenEndpoint $token_endpoint -client_id public-client -refresh_token $token.refresh_token
+    }
+
+    # The JWT that the identity provider of a pipeline gives, and where Venafi and Cloud Governance are.
+    function New-Jwt { (Invoke-RestMethod "$address/control/venafi/jwt" -Method Post -Body '{}' -ContentType application/json).jwt }
+    $jwt = New-Jwt
+    $vc_endpoint = $ready.venafi.endpoint
+    . Show-Step 'A session with Venafi TLS Protect Cloud, by the JWT of a pipeline' {
+        New-VenafiSession -VcEndpoint $vc_endpoint -Jwt $jwt
+        $VenafiSession
+    }
+
+    . Show-Step 'A new access token for it, and a request with that' {
+        New-VcToken
+        Invoke-RestMethod "$($VenafiSession.Server)/v1/useraccounts" -Headers (Get-VenafiSession -AsHeaders) | Select-Object -ExpandProperty user
+    }
+
+    . Show-Step 'A session that renews itself: half a minute before the end it asks for another JWT' {
+        New-VenafiSession -VcEndpoint $vc_endpoint -JwtScript { New-Jwt }
+        $VenafiSession.Token.Expires = (Get-Date).AddSeconds(30)
+        (Get-VenafiSession).Token
+    }
+
+    $governance = $ready.governance
+    . Show-Step 'A delegated token of AvePoint Cloud Governance, and its refresh' {
+        Set-GovernanceConfiguration -BaseUrl $governance.base_url
+        $result = New-ApiCredential MyClientSecret MyUserPrincipalName | Get-DelegateAccessToken
+        $result.Value
+        ($result | Invoke-RefreshUserAccessToken).Value
     }
 
     . Show-Step 'A wrong secret' {

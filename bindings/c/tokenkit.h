@@ -51,11 +51,12 @@ void tokenkit_client_free(struct TokenkitClient *client);
  * grant.type is one of authorization_code (code, code_verifier), client_credentials, refresh_token
  * (refresh_token), password (username, password), device_code (device_code) and jwt_bearer (assertion).
  * authentication.method is one of none, client_secret_basic, client_secret_post (secret), client_secret_jwt
- * (secret, options) and private_key_jwt (key, password, key_id, options); options are algorithm, audience and
- * lifetime in seconds. Further members are redirect_uri, nonce, issuer (an ID token is then validated),
- * parameters and headers (lists of name and value), allow_insecure_http, and http with connect_timeout_ms,
- * timeout_ms, max_retries, certificate_authority (a file) and proxy (type system, none, or explicit with url
- * and credentials, which are username and password).
+ * (secret, options), private_key_jwt (key, password, key_id, options) and assertion (assertion: a JWT made
+ * elsewhere); options are algorithm, audience and lifetime in seconds. Further members are redirect_uri, nonce,
+ * issuer (an ID token is then validated), parameters and headers (lists of name and value),
+ * allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries, certificate_authority (a file),
+ * skip_certificate_check and proxy (type system, none, or explicit with url and credentials, which are username
+ * and password).
  *
  * `cancel` ends the call from another thread; it may be NULL.
  *
@@ -306,6 +307,81 @@ char *tokenkit_jwt_sign(const struct TokenkitClient *client,
  * As for tokenkit_token.
  */
 char *tokenkit_jwt_verify(const struct TokenkitClient *client,
+                          const char *request,
+                          const struct TokenkitCancel *cancel);
+
+/**
+ * Gets an access token for a service account of Venafi's service, and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "endpoint": "https://api.venafi.cloud/v1/oauth2/v2.0/.../token", "jwt": "..." }
+ * ```
+ *
+ * A JWT that has expired is not sent. allow_insecure_http and http are as for tokenkit_token. The answer is:
+ *
+ * ```json
+ * { "endpoint": "...", "access_token": "...", "expires_at_ms": 1700003600000 }
+ * ```
+ *
+ * All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_venafi_token(const struct TokenkitClient *client,
+                            const char *request,
+                            const struct TokenkitCancel *cancel);
+
+/**
+ * Asks Venafi's service for the user behind a credential, and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "server": "https://api.venafi.cloud", "credential": { "type": "api_key", "secret": "..." } }
+ * ```
+ *
+ * credential.type is api_key or access_token. allow_insecure_http and http are as for tokenkit_token. The answer
+ * has two members, of which one is null: user, the server's JSON object as text, and problem, which is as error of
+ * tokenkit_token, without category. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_venafi_user(const struct TokenkitClient *client,
+                           const char *request,
+                           const struct TokenkitCancel *cancel);
+
+/**
+ * Makes a call to AvePoint Cloud Governance, and waits.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * {
+ *   "base_url": "https://...",
+ *   "call": { "type": "delegate", "properties": [
+ *     { "name": "ClientSecret", "value": "..." }, { "name": "UserPrincipalName", "value": "..." } ] }
+ * }
+ * ```
+ *
+ * call.type is delegate or delete_cache (properties, with is_json where a value is JSON and no text) or refresh
+ * (refresh_token). Further members are client_secret and user_principal_name (key, prefix), access_token,
+ * default_headers (a list of name and value) and return_type (application/json or text/plain);
+ * allow_insecure_http and http are as for tokenkit_token. The answer is:
+ *
+ * ```json
+ * { "status": 200, "headers": [], "body": "{...}", "is_json": true, "is_success": true, "error_message": null }
+ * ```
+ *
+ * is_success may be false although the status says success. All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_governance(const struct TokenkitClient *client,
                           const char *request,
                           const struct TokenkitCancel *cancel);
 

@@ -1,5 +1,6 @@
 @{
     RootModule           = 'TokenKit.dll'
+    NestedModules        = @('TokenKit.State.psm1')
     ModuleVersion        = '0.1.0'
     GUID                 = '53fc9542-2965-4201-a17a-fbf971eea40c'
     Author               = 'The TokenKit authors'
@@ -10,35 +11,62 @@
     CompatiblePSEditions = @('Core')
 
     TypesToProcess       = @('TokenKit.Types.ps1xml')
-    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml')
+    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml', 'TokenKit.Venafi.Format.ps1xml', 'TokenKit.Governance.Format.ps1xml')
 
     CmdletsToExport      = @(
         'Clear-WebView2Cache'
         'Convert-UnixTime'
+        'ConvertFrom-JsonToApiCredential'
+        'ConvertFrom-JsonToDelegatedAccessToken'
+        'ConvertFrom-JsonToDelegatedAccessTokenApiResult'
         'ConvertFrom-JsonWebToken'
         'ConvertTo-Jwk'
+        'Get-DelegateAccessToken'
+        'Get-GovernanceConfiguration'
+        'Get-GovernanceHostSetting'
+        'Get-GovernanceHostSettingUrl'
         'Get-OAuth2UserInfo'
         'Get-OidcDiscoveryMetadata'
+        'Get-VenafiSession'
+        'Invoke-DeleteTokenCache'
         'Invoke-OAuth2AuthorizationEndpoint'
         'Invoke-OAuth2DeviceAuthorizationEndpoint'
         'Invoke-OAuth2TokenEndpoint'
+        'Invoke-RefreshUserAccessToken'
+        'New-ApiCredential'
+        'New-DelegatedAccessToken'
+        'New-DelegatedAccessTokenApiResult'
         'New-OAuth2JwtAssertion'
         'New-OAuth2KeyPair'
         'New-PkceChallenge'
+        'New-VcToken'
+        'New-VenafiSession'
+        'Set-GovernanceConfiguration'
+        'Set-GovernanceConfigurationApiKey'
+        'Set-GovernanceConfigurationApiKeyPrefix'
+        'Set-GovernanceConfigurationDefaultHeader'
         'Test-JsonWebToken'
         'Test-JsonWebTokenSignature'
+        'Test-VcToken'
     )
     AliasesToExport      = @(
         'authorize'
         'deviceauth'
+        'Get-Configuration'
+        'Get-HostSetting'
         'Get-UnixTime'
+        'Get-UrlFromHostSetting'
         'Invoke-AuthorizationEndpoint'
         'Invoke-DeviceAuthorizationEndpoint'
         'Invoke-TokenEndpoint'
+        'Set-Configuration'
+        'Set-ConfigurationApiKey'
+        'Set-ConfigurationApiKeyPrefix'
+        'Set-ConfigurationDefaultHeader'
         'token'
     )
     FunctionsToExport    = @()
-    VariablesToExport    = @()
+    VariablesToExport    = @('VenafiSession')
 
     PrivateData          = @{
         PSData = @{

@@ -166,7 +166,8 @@ internal static class Failures
 
     private static ErrorCategory Category(FailureDetail detail) => detail.code switch
     {
-        "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" or "account_selection_required" => ErrorCategory.AuthenticationError,
+        "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" or "account_selection_required"
+            or "assertion_expired" or "assertion_not_yet_valid" => ErrorCategory.AuthenticationError,
         "access_denied" or "unauthorized_client" or "consent_required" or "insufficient_scope" => ErrorCategory.PermissionDenied,
         "authorization_pending" or "slow_down" => ErrorCategory.ResourceBusy,
         "temporarily_unavailable" or "server_error" => ErrorCategory.ResourceUnavailable,
@@ -176,7 +177,7 @@ internal static class Failures
             or "id_token_not_yet_valid" or "id_token_wrong_signature" or "id_token_wrong_hash" => ErrorCategory.SecurityError,
         "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" => ErrorCategory.ConnectionError,
         "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" or "invalid_jwks"
-            or "malformed_answer" or "unusable_answer" or "missing_code" or "malformed_userinfo" or "malformed_device_authorization" => ErrorCategory.InvalidResult,
+            or "unexpected_answer" or "malformed_answer" or "unusable_answer" or "missing_code" or "malformed_userinfo" or "malformed_device_authorization" => ErrorCategory.InvalidResult,
         "port_in_use" or "cannot_listen" => ErrorCategory.ResourceUnavailable,
         "signing_failed" or "internal_error" => ErrorCategory.InvalidOperation,
         _ => detail.status switch

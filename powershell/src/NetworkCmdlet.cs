@@ -4,98 +4,14 @@ using TokenKit.Native;
 
 namespace TokenKit.Commands;
 
-/// <summary>What cmdlets that use the network share: how requests travel.</summary>
-public abstract class NetworkCmdlet : TokenKitCmdlet
+/// <summary>What cmdlets that use the network share: how requests travel, and for how long.</summary>
+public abstract class NetworkCmdlet : ConnectionCmdlet
 {
     /// <summary>Time allowed for the whole call, repeated attempts included.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Duration]
-    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>The proxy to use.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [ProxyAddress]
-    public Uri? Proxy { get; set; }
-
-    /// <summary>User name and password for the proxy.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [Credential]
-    public PSCredential? ProxyCredential { get; set; }
-
-    /// <summary>A file with certificates that are trusted beside the system's.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    public string? CertificateAuthority { get; set; }
-
-    /// <summary>How often a request that failed for a passing reason is repeated.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    [ValidateRange(0, 100)]
-    public int MaximumRetryCount { get; set; } = 3;
-
-    /// <summary>Accepts http for a host that is not loopback.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
-    public SwitchParameter AllowUnencryptedAuthentication { get; set; }
+    public TimeSpan Timeout { get; set; } = UsualTimeout;
 
     /// <summary>How the requests of <paramref name="call"/> travel.</summary>
-    private protected HttpOptions HttpOptions(Call call) => new()
-    {
-        connect_timeout_ms = null,
-        timeout_ms = (ulong)Math.Max(1, Timeout.TotalMilliseconds),
-        proxy = ProxyFor(call),
-        certificate_authority = CertificateAuthorityFile(),
-        max_retries = (uint)MaximumRetryCount,
-    };
-
-    /// <summary>An address as errors may show it.</summary>
-    private protected static string? WithoutQuery(string? address) => Uri.TryCreate(address, UriKind.Absolute, out Uri? parsed)
-        ? parsed.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
-        : null;
-
-    private string? CertificateAuthorityFile()
-    {
-        try
-        {
-            return string.IsNullOrEmpty(CertificateAuthority) ? null : GetUnresolvedProviderPathFromPSPath(CertificateAuthority);
-        }
-        catch (SessionStateException e)
-        {
-            throw Failures.Invalid(e.Message, "invalid_certificate_authority", e);
-        }
-    }
-
-    private Native.Proxy ProxyFor(Call call)
-    {
-        if (Proxy is not null)
-        {
-            return Native.Proxy.Explicit(new ExplicitProxy
-            {
-                url = Proxy.OriginalString,
-                credentials = ProxyCredential is null ? null : new ProxyCredentials
-                {
-                    username = ProxyCredential.UserName,
-                    password = call.Put(ProxyCredential, nameof(ProxyCredential)),
-                },
-            });
-        }
-        if (ProxyCredential is not null)
-        {
-            throw Failures.Invalid("-ProxyCredential needs -Proxy.");
-        }
-        // On Unix $env: changes the variables of .NET but not those that native code sees.
-        string? all = Variable("all_proxy");
-        string? http = Variable("http_proxy") ?? all;
-        string? https = Variable("https_proxy") ?? all;
-        if (http is null && https is null && !OperatingSystem.IsLinux())
-        {
-            return Native.Proxy.System;
-        }
-        return Native.Proxy.Environment(new EnvironmentProxy
-        {
-            http = http is null ? null : call.Put(http),
-            https = https is null ? null : call.Put(https),
-            no_proxy = Variable("no_proxy"),
-        });
-    }
-
-    private static string? Variable(string name) =>
-        new[] { name, name.ToUpperInvariant() }.Select(Environment.GetEnvironmentVariable).FirstOrDefault(value => !string.IsNullOrEmpty(value));
+    private protected HttpOptions HttpOptions(Call call) => HttpOptions(call, Timeout);
 }

@@ -53,6 +53,13 @@ internal static class Output
         return Object(document.RootElement);
     }
 
+    /// <summary>Any JSON value.</summary>
+    internal static object? Value(string json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
+        return Value(document.RootElement);
+    }
+
     private static object? Value(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Object => Object(element),

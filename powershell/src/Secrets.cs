@@ -108,6 +108,16 @@ internal sealed class SecretBuffer : IDisposable
         return buffer;
     }
 
+    /// <summary>Drops white space around the text, and the byte order mark before it, as files have them.</summary>
+    internal SecretBuffer Trim()
+    {
+        ReadOnlySpan<byte> text = Span.StartsWith("\uFEFF"u8) ? Span[3..] : Span;
+        text = text.Trim(" \t\r\n"u8);
+        text.CopyTo(bytes);
+        length = text.Length;
+        return this;
+    }
+
     /// <summary>The text of the bytes, which are UTF-8.</summary>
     internal unsafe SecureString ToSecureString()
     {
@@ -140,6 +150,14 @@ internal static class Secrets
 
     /// <summary>The object itself, without PowerShell's wrapper.</summary>
     internal static object? Unwrap(object? value) => value is PSObject wrapper ? wrapper.BaseObject : value;
+
+    /// <summary>The text of such a secret, for output that is meant to hold it.</summary>
+    /// <exception cref="FailureException">It is something else.</exception>
+    internal static string Reveal(object? value, string parameter)
+    {
+        using SecretBuffer text = Read(value, parameter);
+        return Encoding.UTF8.GetString(text.Span);
+    }
 
     /// <summary>The bytes of a secret given as text, secure string, or the password of a credential.</summary>
     /// <exception cref="FailureException">It is something else.</exception>

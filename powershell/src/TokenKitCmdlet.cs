@@ -241,7 +241,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         HideProgress();
         object? target = failure.Endpoint ?? endpoint;
         object? preference = MyInvocation.BoundParameters.GetValueOrDefault("ErrorAction");
-        if (MyInvocation.ExpectingInput || preference is not (null or ActionPreference.Continue))
+        if (MyInvocation.ExpectingInput || !IsTerminating(preference))
         {
             WriteError(failure.ToRecord(failure.Code, target));
             return;
@@ -256,6 +256,9 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         }
         throw new RuntimeException(failure.Message, failure.InnerException, record) { WasThrownFromThrowStatement = true };
     }
+
+    /// <summary>Whether a failure ends the script, for the value of <c>-ErrorAction</c>.</summary>
+    private protected virtual bool IsTerminating(object? preference) => preference is null or ActionPreference.Continue;
 
     private void Show(Event happened, string request, Countdown? left)
     {

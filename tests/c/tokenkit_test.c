@@ -310,6 +310,33 @@ static bool metadata(char *why, size_t why_size) {
     return true;
 }
 
+static bool venafi(char *why, size_t why_size) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"server\":\"%s\",\"credential\":{\"type\":\"api_key\","
+             "\"secret\":\"7d4a2f1e-3c5b-4a8d-9e6f-0b1c2d3e4f5a\"}}", server);
+    CHECK(holds(tokenkit_venafi_user(client, text, NULL), "{\"user\":\"{\\\"userId\\\":"));
+    CHECK(holds(tokenkit_venafi_user(client, "{\"server\":\"http://vc.example\",\"credential\":{\"type\":\"api_key\","
+                                             "\"secret\":\"x\"}}", NULL),
+                "{\"user\":null,\"problem\":{\"code\":\"insecure_endpoint\""));
+    /* The token endpoint is not asked with what is no JWT. */
+    snprintf(text, sizeof text, "{\"endpoint\":\"%s/token\",\"jwt\":\"opaque\"}", server);
+    CHECK(holds(tokenkit_venafi_token(client, text, NULL), "\"code\":\"malformed_token\""));
+    return true;
+}
+
+static bool governance(char *why, size_t why_size) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"base_url\":\"%s/governance\",\"call\":{\"type\":\"delegate\",\"properties\":["
+             "{\"name\":\"ClientSecret\",\"value\":\"MyClientSecret\"},"
+             "{\"name\":\"UserPrincipalName\",\"value\":\"MyUserPrincipalName\"}]}}", server);
+    CHECK(holds(tokenkit_governance(client, text, NULL), "\"is_json\":true,\"is_success\":true,\"error_message\":null"));
+    CHECK(holds(tokenkit_governance(client, "{\"call\":{\"type\":\"refresh\",\"refresh_token\":\"x\"}}", NULL),
+                "\"code\":\"missing_base_url\""));
+    return true;
+}
+
 /* Last: it frees the client. */
 static bool a_call_outlives_its_client(char *why, size_t why_size) {
     pthread_t thread;
@@ -349,6 +376,8 @@ int main(int count, char **arguments) {
     run("userinfo", user_info);
     run("a JWT is signed and checked", jwt);
     run("metadata", metadata);
+    run("Venafi", venafi);
+    run("Cloud Governance", governance);
     run("cancel from another thread", cancel_from_another_thread);
     run("an untriggered handle changes nothing", an_untriggered_handle_changes_nothing);
     run("threads share a client", threads_share_a_client);

@@ -30,14 +30,17 @@ internal static class Calls
         parameters = [],
         headers = [],
         allow_insecure_http = false,
-        http = new HttpOptions
-        {
-            connect_timeout_ms = null,
-            timeout_ms = 30_000,
-            proxy = Proxy.System,
-            certificate_authority = null,
-            max_retries = 0,
-        },
+        http = Http,
+    };
+
+    public static HttpOptions Http => new()
+    {
+        connect_timeout_ms = null,
+        timeout_ms = 30_000,
+        proxy = Proxy.System,
+        certificate_authority = null,
+        skip_certificate_check = false,
+        max_retries = 0,
     };
 
     public static AssertionOptions NoOptions => new() { algorithm = null, audience = null, lifetime = null };

@@ -39,6 +39,13 @@ public sealed class TestServer : IDisposable
     public Task ActAsync(string userCode, string action) =>
         PostAsync("/control/device", JsonContent.Create(new { user_code = userCode, action }));
 
+    /// <summary>The token endpoint of a service account at Venafi's service.</summary>
+    public string VenafiEndpoint => _ready.GetProperty("venafi").GetProperty("endpoint").GetString()!;
+
+    /// <summary>Makes a JWT for that service account.</summary>
+    public async Task<string> VenafiJwtAsync(int expiresIn) =>
+        (await PostAsync("/control/venafi/jwt", JsonContent.Create(new { expires_in = expiresIn }))).GetProperty("jwt").GetString()!;
+
     /// <summary>How many requests are being answered.</summary>
     public async Task<int> OpenAsync() =>
         (await _http.GetFromJsonAsync<JsonElement>(Url("/control/open"))).GetProperty("open").GetInt32();

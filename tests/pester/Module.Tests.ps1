@@ -48,7 +48,7 @@ Describe 'The manifest' {
         ($loaded.ExportedCmdlets.Keys | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
         ($loaded.ExportedAliases.Keys | Sort-Object) -join ' ' | Should -BeExactly (($manifest.AliasesToExport | Sort-Object) -join ' ')
         $loaded.ExportedFunctions.Count | Should -Be 0
-        $loaded.ExportedVariables.Count | Should -Be 0
+        $loaded.ExportedVariables.Keys | Should -BeExactly $manifest.VariablesToExport
     }
 
     It 'leaves no cmdlet of the assembly and no alias out' {
@@ -57,7 +57,9 @@ Describe 'The manifest' {
         $attributes = $types.ForEach{ $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false) }
         $names = $attributes.ForEach{ "$($_.VerbName)-$($_.NounName)" }
         ($names | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
-        $aliases = $types.ForEach{ $_.GetCustomAttributes([Alias], $false) }.ForEach{ $_.AliasNames }
+        # The general names are made by the script part, which can leave them out.
+        $general = (Get-Module TokenKit).NestedModules.ExportedAliases.Keys
+        $aliases = @($types.ForEach{ $_.GetCustomAttributes([Alias], $false) }.ForEach{ $_.AliasNames }) + $general
         ($aliases | Sort-Object) -join ' ' | Should -BeExactly (($manifest.AliasesToExport | Sort-Object) -join ' ')
     }
 }
@@ -84,7 +86,7 @@ Describe 'The package' {
     It 'has the licenses and the views, and no symbols or sources' {
         $files = (Get-ChildItem $package -Recurse -File).Name
         foreach ($name in 'LICENSE-APACHE', 'LICENSE-MIT', 'TokenKit.Format.ps1xml', 'TokenKit.Types.ps1xml') { $files | Should -Contain $name }
-        $files | Where-Object { $_ -match '\.(pdb|cs|rs|psm1|deps\.json)$' } | Should -BeNullOrEmpty
+        $files | Where-Object { $_ -match '\.(pdb|cs|rs|psm1|deps\.json)$' -and $_ -ne 'TokenKit.State.psm1' } | Should -BeNullOrEmpty
     }
 
     It 'tells nothing about the machine that built it' {
@@ -216,7 +218,7 @@ Describe '<Name>' -ForEach $commands {
         foreach ($set in (Get-Command $Name).ParameterSets) {
             $heading = [regex]::Escape($set.Name) + ($set.IsDefault ? ' \(Default\)' : '')
             $syntax = [regex]::Match($text, "(?ms)^### $heading\s*``````powershell(.*?)``````").Groups[1].Value
-            $shown = [regex]::Matches($syntax, '-(\w+)').ForEach{ $_.Groups[1].Value } | Where-Object { "$Name" -notmatch "-$_$" }
+            $shown = [regex]::Matches($syntax.Replace($Name, ''), '-(\w+)').ForEach{ $_.Groups[1].Value }
             $own = $set.Parameters.Name | Where-Object { $_ -notin [System.Management.Automation.Cmdlet]::CommonParameters }
             ($shown | Sort-Object) -join ' ' | Should -BeExactly (($own | Sort-Object) -join ' ') -Because $set.Name
         }
@@ -240,6 +242,30 @@ Describe '<Name>' -ForEach $commands {
                     (Get-Command $Name).ResolveParameter($_.ParameterName) | Should -Not -BeNullOrEmpty
                 }
             }
+        }
+    }
+}
+
+Describe 'The table of the origins in the README' {
+    BeforeAll {
+        $text = [regex]::Match((Get-Content $root/README.md -Raw), '(?ms)^## The four origins$(.*?)^## ').Groups[1].Value
+        $rows = [regex]::Matches($text, '(?m)^\| `(?<name>[\w-]+)`(?: \((?<aliases>[^)]*)\))? \| (?<origin>[^|]+) \| (?<tests>[^|]+) \|$')
+    }
+
+    It 'lists every command once, and no other' {
+        ($rows.ForEach{ $_.Groups['name'].Value } | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
+    }
+
+    It 'has its aliases, its origin and its test files' {
+        foreach ($row in $rows) {
+            $name = $row.Groups['name'].Value
+            $surface = Get-Content "$PSScriptRoot/surface/$name.json" -Raw | ConvertFrom-Json
+            $listed = [regex]::Matches($row.Groups['aliases'].Value, '`([\w-]+)`').ForEach{ $_.Groups[1].Value }
+            ($listed | Sort-Object) -join ' ' | Should -BeExactly (($surface.aliases | Sort-Object) -join ' ') -Because $name
+            $surface.origin | Should -Match "^$([regex]::Escape($row.Groups['origin'].Value.Trim()))( |$)" -Because $name
+            $files = [regex]::Matches($row.Groups['tests'].Value, '\]\(([^)]+)\)').ForEach{ $_.Groups[1].Value }
+            $files | Should -Contain "tests/pester/$name.Tests.ps1"
+            foreach ($file in $files) { Join-Path $root $file | Should -Exist }
         }
     }
 }

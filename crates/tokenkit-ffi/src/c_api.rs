@@ -18,12 +18,14 @@ use zeroize::Zeroize as _;
 
 use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse, invalid};
 use crate::failure::{FailureDetail, category_name};
+use crate::governance::GovernanceRequest;
 use crate::jose::{JwtSignRequest, JwtVerifyRequest, MetadataRequest};
 use crate::panic::{catch, catch_async, silence};
 use crate::sign_in::{
     AuthorizationCompletion, AuthorizationRequest, DeviceAuthorizationRequest, SignInRequest,
     UserInfoRequest, sign_in,
 };
+use crate::venafi::{VenafiTokenRequest, VenafiUserRequest};
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
@@ -91,11 +93,12 @@ pub unsafe extern "C" fn tokenkit_client_free(client: *mut TokenkitClient) {
 /// grant.type is one of authorization_code (code, code_verifier), client_credentials, refresh_token
 /// (refresh_token), password (username, password), device_code (device_code) and jwt_bearer (assertion).
 /// authentication.method is one of none, client_secret_basic, client_secret_post (secret), client_secret_jwt
-/// (secret, options) and private_key_jwt (key, password, key_id, options); options are algorithm, audience and
-/// lifetime in seconds. Further members are redirect_uri, nonce, issuer (an ID token is then validated),
-/// parameters and headers (lists of name and value), allow_insecure_http, and http with connect_timeout_ms,
-/// timeout_ms, max_retries, certificate_authority (a file) and proxy (type system, none, or explicit with url
-/// and credentials, which are username and password).
+/// (secret, options), private_key_jwt (key, password, key_id, options) and assertion (assertion: a JWT made
+/// elsewhere); options are algorithm, audience and lifetime in seconds. Further members are redirect_uri, nonce,
+/// issuer (an ID token is then validated), parameters and headers (lists of name and value),
+/// allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries, certificate_authority (a file),
+/// skip_certificate_check and proxy (type system, none, or explicit with url and credentials, which are username
+/// and password).
 ///
 /// `cancel` ends the call from another thread; it may be NULL.
 ///
@@ -424,6 +427,105 @@ pub unsafe extern "C" fn tokenkit_jwt_verify(
     unsafe {
         call(client, request, cancel, async |client, request: JwtVerifyRequest| {
             request.verify(&Resources::default(), client, &()).await
+        })
+    }
+}
+
+/// Gets an access token for a service account of Venafi's service, and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "endpoint": "https://api.venafi.cloud/v1/oauth2/v2.0/.../token", "jwt": "..." }
+/// ```
+///
+/// A JWT that has expired is not sent. allow_insecure_http and http are as for tokenkit_token. The answer is:
+///
+/// ```json
+/// { "endpoint": "...", "access_token": "...", "expires_at_ms": 1700003600000 }
+/// ```
+///
+/// All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_venafi_token(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: VenafiTokenRequest| {
+            request.ask(&Resources::default(), client, &()).await
+        })
+    }
+}
+
+/// Asks Venafi's service for the user behind a credential, and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "server": "https://api.venafi.cloud", "credential": { "type": "api_key", "secret": "..." } }
+/// ```
+///
+/// credential.type is api_key or access_token. allow_insecure_http and http are as for tokenkit_token. The answer
+/// has two members, of which one is null: user, the server's JSON object as text, and problem, which is as error of
+/// tokenkit_token, without category. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_venafi_user(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: VenafiUserRequest| {
+            request.ask(&Resources::default(), client, &()).await
+        })
+    }
+}
+
+/// Makes a call to AvePoint Cloud Governance, and waits.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// {
+///   "base_url": "https://...",
+///   "call": { "type": "delegate", "properties": [
+///     { "name": "ClientSecret", "value": "..." }, { "name": "UserPrincipalName", "value": "..." } ] }
+/// }
+/// ```
+///
+/// call.type is delegate or delete_cache (properties, with is_json where a value is JSON and no text) or refresh
+/// (refresh_token). Further members are client_secret and user_principal_name (key, prefix), access_token,
+/// default_headers (a list of name and value) and return_type (application/json or text/plain);
+/// allow_insecure_http and http are as for tokenkit_token. The answer is:
+///
+/// ```json
+/// { "status": 200, "headers": [], "body": "{...}", "is_json": true, "is_success": true, "error_message": null }
+/// ```
+///
+/// is_success may be false although the status says success. All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_governance(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: GovernanceRequest| {
+            request.ask(&Resources::default(), client, &()).await
         })
     }
 }
@@ -870,6 +972,29 @@ mod tests {
             tokenkit_metadata(door.0, c"{\"issuer\":\"http://as.example\"}".as_ptr(), null())
         });
         assert_eq!(answer["error"]["code"], "insecure_endpoint");
+    }
+
+    #[test]
+    fn the_services_of_vendors_are_behind_the_same_door() {
+        let door = Door::new();
+        // SAFETY: client and texts are valid.
+        let answers = unsafe {
+            [
+                read(tokenkit_venafi_token(door.0, c"{\"endpoint\":\"x\",\"jwt\":\"x\"}".as_ptr(), null())),
+                read(tokenkit_governance(
+                    door.0,
+                    c"{\"call\":{\"type\":\"refresh\",\"refresh_token\":\"x\"}}".as_ptr(),
+                    null(),
+                )),
+            ]
+        };
+        let codes = answers.map(|answer| answer["error"]["code"].clone());
+        assert_eq!(codes, ["malformed_token", "missing_base_url"]);
+        // What only a session would have liked to know is no error.
+        let request = c"{\"server\":\"x\",\"credential\":{\"type\":\"access_token\",\"secret\":\"x\"}}";
+        // SAFETY: client and text are valid.
+        let answer = read(unsafe { tokenkit_venafi_user(door.0, request.as_ptr(), null()) });
+        assert_eq!((&answer["user"], &answer["problem"]["code"]), (&Value::Null, &"invalid_endpoint".into()));
     }
 
     #[test]

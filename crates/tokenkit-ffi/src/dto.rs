@@ -194,6 +194,9 @@ pub enum ClientAuthentication {
     /// The same with a key that stays in .NET: the operation's signer signs. Not for JSON.
     #[serde(skip)]
     ExternalKeyJwt(ExternalKeyAssertion),
+    /// A JWT that somebody else made (RFC 7523 section 2.2).
+    #[serde(rename = "assertion")]
+    Assertion(ReadyAssertion),
 }
 
 /// A secret that client and server share.
@@ -246,6 +249,15 @@ pub struct ExternalKeyAssertion {
     pub options: AssertionOptions,
 }
 
+/// A client assertion as it came.
+#[ffi]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadyAssertion {
+    /// The JWT in compact form.
+    pub assertion: SecretInput,
+}
+
 /// What a private key is; in JSON `RSA`, `P-256`, `P-384`, `P-521` or `Ed25519`.
 #[ffi]
 #[derive(Clone, Copy, Deserialize)]
@@ -292,6 +304,8 @@ pub struct HttpOptions {
     pub proxy: Proxy,
     /// A file with certificates that are trusted beside the system's.
     pub certificate_authority: Option<String>,
+    /// Whether a server is believed without a valid certificate.
+    pub skip_certificate_check: bool,
     /// How often a failed request may be repeated.
     pub max_retries: Option<u32>,
 }
@@ -517,6 +531,9 @@ impl ClientAuthentication {
                     options: external.options.into_core()?,
                 }
             }
+            Self::Assertion(ready) => {
+                tokenkit::ClientAuthentication::Assertion { assertion: resources.secret(ready.assertion)? }
+            }
         })
     }
 }
@@ -552,6 +569,7 @@ impl HttpOptions {
             timeout: self.timeout_ms.map_or(defaults.timeout, Duration::from_millis),
             proxy: self.proxy.into_core(resources)?,
             certificate_authority: self.certificate_authority.map(PathBuf::from),
+            skip_certificate_check: self.skip_certificate_check,
             max_retries: self.max_retries.map_or(defaults.max_retries, |count| count as usize),
         })
     }
@@ -655,6 +673,10 @@ mod tests {
                 r#"{"method":"client_secret_jwt","secret":"s","options":{"algorithm":"HS384","lifetime":60}}"#,
                 "grant_type=client_credentials&client_id=app&client_assertion_type=",
             ),
+            (
+                r#"{"method":"assertion","assertion":"e30.e30.c2ln"}"#,
+                "grant_type=client_credentials&client_id=app&client_assertion_type=",
+            ),
         ];
         for (authentication, expected) in rows {
             let core = core(&format!(
@@ -670,7 +692,7 @@ mod tests {
         let core = core(
             r#"{"endpoint":"https://as.example/token","grant":{"type":"client_credentials"},"scope":"a b",
                 "parameters":[{"name":"resource","value":"urn:x"}],"headers":[{"name":"Origin","value":"https://x"}],
-                "http":{"connect_timeout_ms":1,"timeout_ms":2,"max_retries":0,"certificate_authority":"ca.pem",
+                "http":{"connect_timeout_ms":1,"timeout_ms":2,"max_retries":0,"certificate_authority":"ca.pem","skip_certificate_check":true,
                         "proxy":{"type":"explicit","url":"http://p:1","credentials":{"username":"u","password":"p"}}}}"#,
         );
         assert_eq!(form(&core), "grant_type=client_credentials&scope=a+b&resource=urn%3Ax");
@@ -678,6 +700,7 @@ mod tests {
         assert_eq!(core.http.connect_timeout, Duration::from_millis(1));
         assert_eq!(core.http.timeout, Duration::from_millis(2));
         assert_eq!(core.http.max_retries, 0);
+        assert!(core.http.skip_certificate_check);
         assert_eq!(core.http.certificate_authority, Some(PathBuf::from("ca.pem")));
         assert!(matches!(core.http.proxy, tokenkit::Proxy::Explicit { credentials: Some(_), .. }));
     }

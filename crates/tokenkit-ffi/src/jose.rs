@@ -7,9 +7,7 @@ use chrono::Utc;
 use interoptopus::ffi;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokenkit::jwt::{
-    DecodeError, JwkSet, SigningKey, Validation, VerifyingKey, decode_unverified, thumbprint,
-};
+use tokenkit::jwt::{JwkSet, SigningKey, Validation, VerifyingKey, decode_unverified, thumbprint};
 use tokenkit::{
     Assertion, Attempt, Client, Error, ErrorCode, HttpConfig, KeySource, MetadataLocation, Observer, Secret,
     SignedAssertion, Verdict, Verification,
@@ -309,13 +307,7 @@ impl JwtSignRequest {
 
 /// Reads a JWT without checking it.
 pub(crate) fn decode(token: &str) -> Result<DecodedJwt, Error> {
-    let jwt = decode_unverified(token).map_err(|error| {
-        let code = match error {
-            DecodeError::Encrypted => ErrorCode::EncryptedToken,
-            _ => ErrorCode::MalformedToken,
-        };
-        Error::InvalidInput { code, message: sentence(&error.to_string()) }
-    })?;
+    let jwt = decode_unverified(token)?;
     Ok(DecodedJwt {
         header: Value::Object(jwt.header).to_string(),
         claims: Value::Object(jwt.claims).to_string(),
@@ -528,12 +520,6 @@ fn shared(secret: Secret) -> Result<SigningKey, Error> {
 /// What is always text: a token or a verifier.
 fn text(secret: &Secret) -> String {
     secret.expose_str().unwrap_or_default().to_owned()
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

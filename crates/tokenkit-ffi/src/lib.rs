@@ -10,12 +10,14 @@ pub mod c_api;
 pub mod dto;
 pub mod events;
 pub mod failure;
+pub mod governance;
 pub mod jose;
 mod panic;
 pub mod service;
 pub mod sign_in;
 pub mod signer;
 mod slots;
+pub mod venafi;
 mod wire_buffers;
 
 use interoptopus::inventory::RustInventory;

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::dto::{DeviceTokenRequest, Resources, TokenRequest, TokenResponse, invalid};
 use crate::events::{Event, EventQueue};
 use crate::failure::Failure;
+use crate::governance::{GovernanceAnswer, GovernanceRequest};
 use crate::jose::{
     self, DecodedJwt, Jwk, JwkRequest, JwtSignRequest, JwtVerification, JwtVerifyRequest, KeyPair,
     KeyPairRequest, MetadataRequest, MetadataResponse, PkceChallenge, SignedJwt,
@@ -33,6 +34,10 @@ use crate::sign_in::{
     UserInfoRequest, UserInfoResponse,
 };
 use crate::signer::SignCallback;
+use crate::venafi::{
+    self, VenafiRegion, VenafiServer, VenafiServerRequest, VenafiSessionRequest, VenafiSessionState,
+    VenafiToken, VenafiTokenRequest, VenafiUser, VenafiUserRequest,
+};
 
 /// The worker threads and connections of a process.
 #[ffi(service)]
@@ -249,6 +254,65 @@ impl Operation {
         this: Async<Self>,
         request: Wire<MetadataRequest>,
     ) -> ffi::Result<Wire<MetadataResponse>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Gets an access token for a service account of Venafi's service.
+    pub async fn venafi_token(
+        this: Async<Self>,
+        request: Wire<VenafiTokenRequest>,
+    ) -> ffi::Result<Wire<VenafiToken>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Asks Venafi's service for the user behind a credential. What the server or the network does wrong is part
+    /// of the answer.
+    pub async fn venafi_user(
+        this: Async<Self>,
+        request: Wire<VenafiUserRequest>,
+    ) -> ffi::Result<Wire<VenafiUser>, Failure> {
+        let call = async move {
+            let queue = this.start()?;
+            read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Tells whether a session with Venafi's service is to be renewed, and whether its JWT can do it.
+    pub fn venafi_session(
+        &self,
+        request: Wire<VenafiSessionRequest>,
+    ) -> ffi::Result<Wire<VenafiSessionState>, Failure> {
+        let work = || read(request)?.look(&self.resources).map(Wire::from);
+        catch(work).map_err(Failure::from).into()
+    }
+
+    /// Finds the server of a region or of a token endpoint of Venafi's service.
+    pub fn venafi_server(
+        &self,
+        request: Wire<VenafiServerRequest>,
+    ) -> ffi::Result<Wire<VenafiServer>, Failure> {
+        catch(|| read(request)?.find().map(Wire::from)).map_err(Failure::from).into()
+    }
+
+    /// The regions of Venafi's service; the first one is the usual one.
+    pub fn venafi_regions(&self) -> ffi::Result<Wire<Vec<VenafiRegion>>, Failure> {
+        catch(|| Ok(Wire::from(venafi::regions()))).map_err(Failure::from).into()
+    }
+
+    /// Makes a call to Cloud Governance.
+    pub async fn governance(
+        this: Async<Self>,
+        request: Wire<GovernanceRequest>,
+    ) -> ffi::Result<Wire<GovernanceAnswer>, Failure> {
         let call = async move {
             let queue = this.start()?;
             read(request)?.ask(&this.resources, &this.client, &queue).await.map(Wire::from)

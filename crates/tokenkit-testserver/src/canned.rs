@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -64,16 +65,39 @@ impl Queue {
         self.used = self.used.saturating_add(1);
         self.replies.first().cloned()
     }
+
+    /// The reply for the next request; each is used up.
+    fn take(&mut self) -> Option<Canned> {
+        let reply = self.replies.first().cloned()?;
+        self.used = self.used.saturating_add(1);
+        if self.used >= reply.times.unwrap_or(1) {
+            self.replies.remove(0);
+            self.used = 0;
+        }
+        Some(reply)
+    }
 }
 
 /// Answers a path without an endpoint of its own.
 pub(crate) async fn reply(State(state): State<Arc<AppState>>, uri: Uri) -> Response {
     let canned = state.store().canned.get_mut(uri.path()).and_then(Queue::next);
-    let Some(canned) = canned else {
-        let body =
-            json!({ "error": "not_found", "error_description": format!("no reply for {}", uri.path()) });
-        return (StatusCode::NOT_FOUND, Json(body)).into_response();
-    };
+    if let Some(canned) = canned {
+        return respond(canned).await;
+    }
+    let body = json!({ "error": "not_found", "error_description": format!("no reply for {}", uri.path()) });
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+/// Stands before endpoints whose service is to fail for a while: they answer when the replies are used up.
+pub(crate) async fn before(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let canned = state.store().canned.get_mut(request.uri().path()).and_then(Queue::take);
+    match canned {
+        Some(canned) => respond(canned).await,
+        None => next.run(request).await,
+    }
+}
+
+async fn respond(canned: Canned) -> Response {
     tokio::time::sleep(canned.delay).await;
     let mut response = Response::builder().status(canned.status);
     for (name, value) in canned.headers {

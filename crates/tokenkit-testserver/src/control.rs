@@ -20,7 +20,7 @@ use crate::canned::{Canned, Queue};
 use crate::device::{self, UserAction};
 use crate::record::RecordedRequest;
 use crate::state::{AppState, Store};
-use crate::{proxy, token};
+use crate::{governance, proxy, token, venafi};
 
 pub(crate) fn router() -> Router<Arc<AppState>> {
     Router::new()
@@ -29,6 +29,9 @@ pub(crate) fn router() -> Router<Arc<AppState>> {
         .route("/requests", get(requests))
         .route("/canned", put(canned))
         .route("/open", get(open))
+        .route("/venafi", post(venafi_tokens))
+        .route("/venafi/jwt", post(venafi_jwt))
+        .route("/governance/refresh_token", post(governance_refresh_token))
         .route("/proxy", post(require_proxy_credentials))
         .route("/reset", post(reset))
 }
@@ -143,6 +146,28 @@ async fn canned(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
 
 async fn open(State(state): State<Arc<AppState>>) -> Json<Value> {
     Json(json!({ "open": state.open.load(Ordering::SeqCst) }))
+}
+
+async fn venafi_tokens(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
+    state.store().venafi.tokens = parse(&body)?;
+    Ok(Json(json!({})))
+}
+
+async fn venafi_jwt(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
+    let jwt = venafi::jwt(&state, &parse(&body)?).map_err(|error| BadControl(error.description))?;
+    Ok(Json(json!({ "jwt": jwt })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GovernanceRefreshToken {
+    refresh_token: String,
+}
+
+async fn governance_refresh_token(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
+    let GovernanceRefreshToken { refresh_token } = parse(&body)?;
+    governance::accept(&mut state.store(), refresh_token);
+    Ok(Json(json!({})))
 }
 
 #[derive(Deserialize)]

@@ -45,6 +45,14 @@ impl FormRequest {
         self.get(name).ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
     }
 
+    /// Refuses every parameter that is not one of these.
+    pub(crate) fn only(&self, names: &[&str]) -> Result<(), OAuthError> {
+        match self.fields.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => Err(OAuthError::invalid_request(format!("{name} does not belong here"))),
+            None => Ok(()),
+        }
+    }
+
     /// The requested scope, if it has the syntax of RFC 6749 section 3.3.
     pub(crate) fn scope(&self) -> Result<Option<String>, OAuthError> {
         let token_char = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';

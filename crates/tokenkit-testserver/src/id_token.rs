@@ -1,11 +1,13 @@
-//! ID tokens, signed with a key made at start (ES256, RFC 7518 section 3.4).
+//! ID tokens and other JWTs, signed with a key made at start (ES256, RFC 7518 section 3.4).
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
 use axum::Json;
 use axum::extract::State;
 use base64::Engine;
@@ -32,6 +34,17 @@ impl Signer {
         let input = format!("{}.{}", encode(&header), encode(claims));
         let signature = self.0.sign(&SystemRandom::new(), input.as_bytes())?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// The claims of a JWS that this key has signed.
+    pub(crate) fn verify(&self, token: &str) -> Result<Value, &'static str> {
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "the JWT is not base64url");
+        let (input, signature) = token.rsplit_once('.').ok_or("the JWT has no three parts")?;
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.0.public_key())
+            .verify(input.as_bytes(), &decode(signature)?)
+            .map_err(|_| "the signature of the JWT is not that of the identity provider")?;
+        let (_, claims) = input.split_once('.').ok_or("the JWT has no three parts")?;
+        serde_json::from_slice(&decode(claims)?).map_err(|_| "the claims of the JWT are not JSON")
     }
 }
 

@@ -9,10 +9,15 @@
 //! | `POST /device_authorization` | RFC 8628; `test_interval` and `test_expires_in` (seconds) shorten the waiting |
 //! | `GET /userinfo` | `OpenID` Connect Core section 5.3, for access tokens with the scope `openid` |
 //! | `GET /jwks` | the public key that verifies ID tokens |
+//! | `POST /v1/oauth2/v2.0/{tenant}/token`, `GET /v1/useraccounts` | Venafi's service: [`venafi`] |
+//! | `POST /auth/token/delegate`, `POST /auth/token/refresh`, `DELETE /admin/auth/token/cache`, also below `/governance` | Cloud Governance: [`governance`] |
 //! | `/echo-token` | a token response that repeats the request in its member `received` |
 //! | `/slow?ms=N` | a token response after N milliseconds |
 //! | `/control/…` | how tests in other languages steer the server |
 //! | anything else | the replies registered with [`TestServer::canned`], by custom under `/canned/` |
+//!
+//! The endpoints of the two services give replies registered for their paths first, and answer themselves again when
+//! these are used up.
 //!
 //! The http port is a forward proxy to the server itself, too: it answers absolute-form requests for any host, and
 //! tunnels `CONNECT` to the https port.
@@ -39,6 +44,7 @@ mod device;
 mod echo;
 mod error;
 mod form;
+pub mod governance;
 mod id_token;
 mod proxy;
 mod record;
@@ -46,11 +52,13 @@ mod state;
 mod tls;
 mod token;
 mod userinfo;
+pub mod venafi;
 
 pub use canned::Canned;
 pub use device::UserAction;
 pub use record::{RecordedRequest, Scheme};
 pub use token::CodeRequest;
+pub use venafi::{ExpiresIn, VenafiJwt, VenafiTokens};
 
 use state::AppState;
 use tls::Certificates;
@@ -126,7 +134,8 @@ impl TestServer {
 
     /// Adds a reply for `path`, after those that it already has. The last one stays.
     ///
-    /// A path with an endpoint of its own (`/token`, …) keeps that endpoint: use one under `/canned/`.
+    /// A path with an endpoint of its own (`/token`, …) keeps that endpoint: use one under `/canned/`. At the endpoints
+    /// of the two services each reply is used up, and then the endpoint answers.
     pub fn canned(&self, path: &str, reply: Canned) {
         self.state.store().canned.entry(path.to_owned()).or_default().push(reply);
     }
@@ -143,6 +152,25 @@ impl TestServer {
     /// Acts as the user, or as time, on the device that shows this user code; false if there is none.
     pub fn act_on_device(&self, user_code: &str, action: UserAction) -> bool {
         device::act(&mut self.state.store(), user_code, action)
+    }
+
+    /// Says what access tokens of Venafi's service are like from now on.
+    pub fn venafi_tokens(&self, tokens: VenafiTokens) {
+        self.state.store().venafi.tokens = tokens;
+    }
+
+    /// Makes a JWT for the service account at Venafi's service, as the identity provider of a workload does.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub fn venafi_jwt(&self, jwt: &VenafiJwt) -> io::Result<String> {
+        venafi::jwt(&self.state, jwt).map_err(|error| io::Error::other(error.description))
+    }
+
+    /// Lets Cloud Governance accept a refresh token that it did not issue, once.
+    pub fn governance_refresh_token(&self, refresh_token: &str) {
+        governance::accept(&mut self.state.store(), refresh_token.to_owned());
     }
 
     /// Asks for these credentials (`Basic`, RFC 9110 section 11.7) on every proxied request from now on.
@@ -166,7 +194,12 @@ fn bind() -> io::Result<TcpListener> {
 }
 
 fn router(state: Arc<AppState>, scheme: Scheme) -> Router {
+    let services = venafi::router()
+        .merge(governance::router())
+        .nest("/governance", governance::router())
+        .route_layer(middleware::from_fn_with_state(state.clone(), canned::before));
     Router::new()
+        .merge(services)
         .route("/token", post(token::token).fallback(error::post_only))
         .route("/device_authorization", post(device::authorize).fallback(error::post_only))
         .route("/userinfo", get(userinfo::userinfo))

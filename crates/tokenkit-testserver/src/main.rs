@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use tokenkit_testserver::{TestServer, clients};
+use tokenkit_testserver::{TestServer, clients, governance, venafi};
 use tokio::sync::oneshot;
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,6 +39,17 @@ fn ready_line(server: &TestServer) -> Value {
         "https": server.tls_url(""),
         "certificate_authority": server.certificate_authority(),
         "clients": clients,
+        "venafi": {
+            "endpoint": server.url(&format!("/v1/oauth2/v2.0/{}/token", venafi::TENANT)),
+            "api_key": venafi::API_KEY,
+        },
+        "governance": {
+            "base_url": server.url("/governance"),
+            "credentials": governance::CREDENTIALS.map(|credential| json!({
+                "client_secret": credential.client_secret,
+                "user_principal_name": credential.user_principal_name,
+            })),
+        },
         "user": { "username": clients::USERNAME, "password": clients::PASSWORD },
     })
 }

@@ -14,6 +14,7 @@ use crate::canned::Queue;
 use crate::device::Device;
 use crate::id_token::Signer;
 use crate::token::{Code, RefreshToken};
+use crate::{governance, venafi};
 
 /// One server's state.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Store {
     pub(crate) subjects: HashMap<String, String>,
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
+    pub(crate) venafi: venafi::Service,
+    pub(crate) governance: governance::Service,
     /// The `Proxy-Authorization` value that proxied requests must carry.
     pub(crate) proxy: Option<String>,
 }

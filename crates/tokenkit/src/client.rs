@@ -42,7 +42,7 @@ use crate::userinfo::{self, UserInfo, UserInfoAnswer, UserInfoRequest};
 /// ```
 #[derive(Debug, Default)]
 pub struct Client {
-    http: Http,
+    pub(crate) http: Http,
     keys: KeyCache,
 }
 
@@ -77,7 +77,8 @@ impl Client {
         observer: &dyn Observer,
     ) -> Result<TokenResponse, Error> {
         let endpoint = endpoint_url(&request.endpoint, request.allow_insecure_http)?;
-        let replay = if request.grant.is_one_time() { Replay::OneTime } else { Replay::Allowed };
+        let one_time = request.grant.is_one_time() || request.authentication.is_one_time();
+        let replay = if one_time { Replay::OneTime } else { Replay::Allowed };
         let read = |sent: &HttpRequest, response| request.parse(sent, response, Utc::now());
         let build = || signed(request.authentication.signs_externally(), request, TokenRequest::build);
         self.http.send(config, &endpoint, replay, observer, build, read).await

@@ -48,6 +48,12 @@ pub enum ClientAuthentication {
         /// What the assertion says.
         options: AssertionOptions,
     },
+    /// A JWT that somebody else made, as the identity of a workload (RFC 7523 section 2.2). It names the client
+    /// itself, so no `client_id` is needed (RFC 7521 section 4.2).
+    Assertion {
+        /// The JWT in compact form.
+        assertion: Secret,
+    },
 }
 
 /// What a client assertion says beyond who the client is.
@@ -109,8 +115,15 @@ impl ClientAuthentication {
                 SigningKey::from_shared_secret(secret.clone()).verifying_key().ok()?.weakness()
             }
             Self::PrivateKeyJwt { key, .. } => key.verifying_key().ok()?.weakness(),
-            Self::None | Self::SecretBasic { .. } | Self::SecretPost { .. } => None,
+            Self::None | Self::SecretBasic { .. } | Self::SecretPost { .. } | Self::Assertion { .. } => None,
         }
+    }
+
+    /// Whether the server may refuse to see the same credential again: it may remember the `jti` of a ready
+    /// assertion (RFC 7523 section 3, item 7). All others are made anew for each attempt, or stay good.
+    #[must_use]
+    pub fn is_one_time(&self) -> bool {
+        matches!(self, Self::Assertion { .. })
     }
 
     /// Header and fields for `client_id` at `endpoint`. `client_id` itself is a field for every way but
@@ -165,6 +178,12 @@ impl ClientAuthentication {
                 }
                 credentials.form.extend(assertion(id, endpoint, key, options, attempt)?);
             }
+            Self::Assertion { assertion } => {
+                if assertion.is_empty() {
+                    return Err(Error::invalid(ErrorCode::InvalidArgument, "The client assertion is empty."));
+                }
+                credentials.form.extend(assertion_fields(assertion.clone()));
+            }
         }
         Ok(credentials)
     }
@@ -192,8 +211,9 @@ fn assertion(
         algorithm: options.algorithm,
         claims: Map::new(),
     };
-    Ok([
-        Field::new("client_assertion_type", JWT_BEARER_ASSERTION),
-        Field::new("client_assertion", assertion.sign(key, attempt)?.token),
-    ])
+    Ok(assertion_fields(assertion.sign(key, attempt)?.token))
+}
+
+fn assertion_fields(assertion: Secret) -> [Field; 2] {
+    [Field::new("client_assertion_type", JWT_BEARER_ASSERTION), Field::new("client_assertion", assertion)]
 }

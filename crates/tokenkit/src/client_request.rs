@@ -2,11 +2,11 @@
 
 use crate::client_auth::{Attempt, ClientAuthentication};
 use crate::error::{Error, ErrorCode};
-use crate::message::{Field, HttpRequest, Method};
+use crate::message::{Content, Field, HttpRequest, Method};
 use crate::token::endpoint_url;
 
 /// Headers that belong to the connection; a caller's own would break the framing of the request.
-const CONNECTION_HEADERS: &[&str] =
+pub(crate) const CONNECTION_HEADERS: &[&str] =
     &["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
 
 /// Form fields that prove who the client is.
@@ -53,7 +53,13 @@ impl ClientRequest<'_> {
             return Err(two_credentials("A header Authorization"));
         }
         add_headers(&mut headers, self.headers)?;
-        Ok(HttpRequest { method: Method::Post, url, headers, form, hidden: credentials.hidden })
+        Ok(HttpRequest {
+            method: Method::Post,
+            url,
+            headers,
+            content: Content::Form(form),
+            hidden: credentials.hidden,
+        })
     }
 }
 

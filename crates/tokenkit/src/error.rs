@@ -162,6 +162,12 @@ error_codes! {
     MalformedToken = "malformed_token", "Give a whole JWT in compact form: three parts with dots between them.";
     /// A JWT that only its recipient can read.
     EncryptedToken = "encrypted_token", "Only the recipient of an encrypted token (JWE) can read it; let it do so.";
+    /// A ready assertion that is over (RFC 7523 section 3, item 4).
+    AssertionExpired = "assertion_expired", "Get a new JWT from where this one came from: it is no longer accepted.";
+    /// A ready assertion that is not valid yet (RFC 7523 section 3, item 5).
+    AssertionNotYetValid = "assertion_not_yet_valid", "Wait until then, and check the clock of this machine.";
+    /// The address that all calls begin with is not set.
+    MissingBaseUrl = "missing_base_url", "Set BaseUrl to the address that the service has for your environment.";
     /// The extra certificate authority file cannot be used.
     InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form.";
     /// The proxy setting cannot be used.
@@ -178,6 +184,8 @@ error_codes! {
     NotJsonObject = "not_json_object", "Check that the address is that of a token endpoint.";
     /// The answer is an object without a token.
     MissingAccessToken = "missing_access_token", "Check that the address is that of a token endpoint, and that the grant yields an access token.";
+    /// The answer is JSON but not what was asked for.
+    UnexpectedAnswer = "unexpected_answer", "Check that the address is that of the service.";
     /// The metadata (RFC 8414 section 3.3) or the answer of a sign-in (RFC 9207 section 2.4) is of another issuer.
     IssuerMismatch = "issuer_mismatch", "Ask the issuer by the exact address that its tokens name, and do not trust this answer.";
     /// The answer is no JWK Set (RFC 7517 section 5).

@@ -13,14 +13,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub enum Event {
     /// A request is about to be sent.
     Sending {
-        /// `GET` or `POST`.
+        /// Such as `POST`.
         method: &'static str,
         /// The address, without user information, query and fragment.
         url: String,
         /// Header names and masked values.
         headers: Vec<(String, String)>,
-        /// Form field names and masked values.
-        form: Vec<(String, String)>,
+        /// Names and masked values of the form fields, or of the JSON object's members.
+        content: Vec<(String, String)>,
     },
     /// An answer came.
     Received {
@@ -34,6 +34,11 @@ pub enum Event {
         bytes: usize,
         /// Time since the request was sent.
         elapsed: Duration,
+    },
+    /// What was granted.
+    Answer {
+        /// Names and masked values of the members of the JSON object.
+        members: Vec<(String, String)>,
     },
     /// The request failed in a way that allows another attempt.
     Retrying {
@@ -79,18 +84,24 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sending { method, url, headers, form } => {
+            Self::Sending { method, url, headers, content } => {
                 write!(f, "{method} {url}")?;
                 for (name, value) in headers {
                     write!(f, "\n  {name}: {value}")?;
                 }
-                for (name, value) in form {
+                for (name, value) in content {
                     write!(f, "\n  {name}={value}")?;
                 }
                 Ok(())
             }
             Self::Received { url, status, version, bytes, elapsed } => {
                 write!(f, "{version} {status} from {url}: {bytes} bytes in {} ms", elapsed.as_millis())
+            }
+            Self::Answer { members } => {
+                f.write_str("Granted:")?;
+                members.iter().enumerate().try_for_each(|(index, (name, value))| {
+                    write!(f, "{} {name}={value}", if index == 0 { "" } else { "," })
+                })
             }
             Self::Retrying { reason, delay } => {
                 write!(f, "Trying again in {:.1} s: {reason}", delay.as_secs_f64())
@@ -154,7 +165,7 @@ mod tests {
             method: "POST",
             url: "https://as.example/token".into(),
             headers: vec![pair("Accept", "application/json"), pair("Authorization", "***")],
-            form: vec![pair("grant_type", "client_credentials")],
+            content: vec![pair("grant_type", "client_credentials")],
         },
         "POST https://as.example/token\n  Accept: application/json\n  Authorization: ***\n  grant_type=client_credentials"
     )]
@@ -167,6 +178,10 @@ mod tests {
             elapsed: Duration::from_micros(7890),
         },
         "HTTP/2.0 200 from https://as.example/token: 42 bytes in 7 ms"
+    )]
+    #[case(
+        Event::Answer { members: vec![pair("access_token", "***"), pair("expires_in", "3600")] },
+        "Granted: access_token=***, expires_in=3600"
     )]
     #[case(
         Event::Retrying { reason: "no connection".into(), delay: Duration::from_millis(1234) },

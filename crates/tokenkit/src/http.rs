@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http_cache_semantics::{CacheOptions, CachePolicy};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::error::{Error, ErrorCode, TransportError};
 use crate::event::{Event, Observer};
 use crate::jwt::is_pem;
-use crate::message::{HttpRequest, HttpResponse, Method, display_url};
+use crate::message::{Content, HttpRequest, HttpResponse, Method, display_url};
 use crate::reply;
 use crate::secret::Secret;
 use crate::token::is_loopback;
@@ -51,6 +51,9 @@ pub struct HttpConfig {
     pub proxy: Proxy,
     /// A file with certificates, PEM or DER, that are trusted beside the system's.
     pub certificate_authority: Option<PathBuf>,
+    /// Whether a server is believed without a valid certificate. Whoever sits between then reads and changes
+    /// everything: for trials on a network of one's own only.
+    pub skip_certificate_check: bool,
     /// How often a failed request may be repeated. Requests that may have consumed a one-time credential
     /// are never repeated.
     pub max_retries: usize,
@@ -63,6 +66,7 @@ impl Default for HttpConfig {
             timeout: Duration::from_mins(1),
             proxy: Proxy::System,
             certificate_authority: None,
+            skip_certificate_check: false,
             max_retries: 3,
         }
     }
@@ -120,6 +124,7 @@ struct PoolKey {
     connect_timeout: Duration,
     proxy: Proxy,
     certificate_authority: Option<Vec<u8>>,
+    skip_certificate_check: bool,
 }
 
 impl fmt::Debug for Http {
@@ -181,6 +186,7 @@ impl Http {
             connect_timeout: config.connect_timeout,
             proxy: if direct { Proxy::None } else { config.proxy.clone() },
             certificate_authority: config.certificate_authority.as_deref().map(read_authority).transpose()?,
+            skip_certificate_check: config.skip_certificate_check,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = match pools.iter().position(|pool| pool.key.matches(&key)) {
@@ -198,6 +204,7 @@ impl PoolKey {
     fn matches(&self, other: &Self) -> bool {
         self.connect_timeout == other.connect_timeout
             && self.certificate_authority == other.certificate_authority
+            && self.skip_certificate_check == other.skip_certificate_check
             && self.proxy.matches(&other.proxy)
     }
 }
@@ -244,6 +251,7 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(key.connect_timeout)
+        .tls_danger_accept_invalid_certs(key.skip_certificate_check)
         .pool_idle_timeout(IDLE);
     if let Some(data) = &key.certificate_authority {
         let certificates = if is_pem(data) {
@@ -331,16 +339,21 @@ async fn exchange(
         method: request.method.as_str(),
         url: endpoint.clone(),
         headers: request.masked_headers(),
-        form: request.masked_form(),
+        content: request.masked_content(),
     });
     let started = Instant::now();
-    let mut sending = match request.method {
-        Method::Get => client.get(request.url.clone()),
-        Method::Post => {
-            client.post(request.url.clone()).body(reqwest::Body::from(wiped_after_use(request.body())))
-        }
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Delete => reqwest::Method::DELETE,
     };
-    sending = sending.headers(headers);
+    let mut sending = client.request(method, request.url.clone()).headers(headers);
+    sending = match (&request.content, request.method) {
+        // RFC 9110 section 8.6; there are servers that refuse a POST without (411).
+        (Content::None, Method::Post) => sending.header(CONTENT_LENGTH, 0),
+        (Content::None, _) => sending,
+        _ => sending.body(reqwest::Body::from(wiped_after_use(request.body()))),
+    };
     let failed = |error: reqwest::Error| transport_error(&error.without_url(), &endpoint);
 
     let mut response = sending.send().await.map_err(failed)?;

@@ -2,7 +2,8 @@
 //!
 //! A request is built and an answer read without any network ([`TokenRequest::build`],
 //! [`TokenRequest::parse`]); [`Client`] adds the sending. What can go wrong is one enum, [`Error`], with
-//! stable codes. Secrets are [`Secret`]s: wiped on drop and never shown.
+//! stable codes. Secrets are [`Secret`]s: wiped on drop and never shown. What is special to one vendor is in
+//! [`providers`].
 //!
 //! ```
 //! use tokenkit::{Attempt, ClientAuthentication, Grant, Secret, TokenRequest};
@@ -16,7 +17,7 @@
 //!
 //! let http = request.build(&Attempt::now())?;
 //! assert_eq!(http.body().expose_str(), Some("grant_type=refresh_token&refresh_token=tGzv3JOkF0XG5Qx2TlKWIA"));
-//! assert_eq!(http.masked_form()[1], ("refresh_token".into(), "***".into()));
+//! assert_eq!(http.masked_content()[1], ("refresh_token".into(), "***".into()));
 //! # Ok::<(), tokenkit::Error>(())
 //! ```
 //!
@@ -64,7 +65,9 @@ pub mod jwt;
 mod keys;
 mod message;
 mod pkce;
+pub mod providers;
 mod qr;
+mod renewal;
 mod reply;
 mod secret;
 mod spelling;
@@ -86,9 +89,10 @@ pub use error::{Category, Error, ErrorCode, OAuthError, Reply, ServerError, Tran
 pub use event::{Event, Observer};
 pub use grant::Grant;
 pub use http::{HttpConfig, Proxy};
-pub use message::{Field, HttpRequest, HttpResponse, Method};
+pub use message::{Content, Field, HttpRequest, HttpResponse, Method};
 pub use pkce::PkceChallenge;
 pub use qr::qr_code;
+pub use renewal::{JwtLifetime, Renewal};
 pub use secret::Secret;
 pub use token::{TokenRequest, TokenResponse};
 pub use userinfo::{UserInfo, UserInfoRequest};

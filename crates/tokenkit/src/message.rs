@@ -2,19 +2,23 @@
 
 use std::cmp::Reverse;
 
+use serde_json::{Map, Value};
 use url::Url;
 
+use crate::reply::wipe;
 use crate::secret::Secret;
 use crate::spelling;
 
 /// Names whose values may be shown in events. All others are masked.
 const PUBLIC_NAMES: &[&str] = &[
     "accept",
+    "accept-encoding",
     "actor_token_type",
     "audience",
     "client_assertion_type",
     "client_id",
     "content-type",
+    "expires_in",
     "grant_type",
     "origin",
     "redirect_uri",
@@ -23,8 +27,13 @@ const PUBLIC_NAMES: &[&str] = &[
     "resource",
     "scope",
     "subject_token_type",
+    "token_type",
     "user-agent",
+    "x-cloud-governance-jsoncontract",
 ];
+
+/// What stands for a value that is not shown.
+pub(crate) const MASK: &str = "***";
 
 /// Shorter values are not searched for: they would mask ordinary words of an error text.
 const SHORTEST_MASKED: usize = 4;
@@ -34,8 +43,10 @@ const SHORTEST_MASKED: usize = 4;
 pub enum Method {
     /// Read, as of metadata and keys.
     Get,
-    /// Send a form.
+    /// Send something, or ask for something to be done.
     Post,
+    /// Remove.
+    Delete,
 }
 
 impl Method {
@@ -45,6 +56,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -64,28 +76,64 @@ impl Field {
         Self { name: name.into(), value: value.into() }
     }
 
+    /// `Authorization` with a bearer token (RFC 6750 section 2.1).
+    pub(crate) fn bearer(token: &Secret) -> Self {
+        Self::new("Authorization", [b"Bearer ", token.expose()].concat())
+    }
+
     fn is_public(&self) -> bool {
-        PUBLIC_NAMES.iter().any(|name| self.name.eq_ignore_ascii_case(name))
+        is_public(&self.name)
     }
 
     fn masked(&self) -> (String, String) {
         let shown = if self.is_public() { self.value.expose_str() } else { None };
-        (self.name.clone(), shown.unwrap_or("***").to_owned())
+        (self.name.clone(), shown.unwrap_or(MASK).to_owned())
     }
+}
+
+/// What a request carries (RFC 9110 section 6.4).
+#[derive(Debug, Clone, Default)]
+pub enum Content {
+    /// Nothing.
+    #[default]
+    None,
+    /// Form fields in order.
+    Form(Vec<Field>),
+    /// A JSON text in UTF-8 (RFC 8259). The values in it that must not be shown stand in
+    /// [`HttpRequest::hidden`], too.
+    Json(Secret),
+}
+
+fn is_public(name: &str) -> bool {
+    PUBLIC_NAMES.iter().any(|public| name.eq_ignore_ascii_case(public))
+}
+
+/// Names and values of the members of an answer, masked.
+pub(crate) fn masked_members(members: &Map<String, Value>) -> Vec<(String, String)> {
+    let shown = |(name, value): (&String, &Value)| {
+        let value = match value {
+            _ if !is_public(name) => MASK.to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (name.clone(), value)
+    };
+    members.iter().map(shown).collect()
 }
 
 /// A request that is ready to be sent.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
-    /// GET or POST.
+    /// What to do.
     pub method: Method,
     /// Where to.
     pub url: Url,
     /// Headers in order.
     pub headers: Vec<Field>,
-    /// Form fields in order; the body of a POST.
-    pub form: Vec<Field>,
-    /// Secrets behind the fields, such as the one in an encoded header: never shown, not sent as such.
+    /// What it carries.
+    pub content: Content,
+    /// Secrets behind the fields, such as the one in an encoded header or in a JSON text: never shown, not
+    /// sent as such.
     pub hidden: Vec<Secret>,
 }
 
@@ -94,17 +142,29 @@ impl HttpRequest {
     #[must_use]
     pub fn get(url: Url) -> Self {
         let headers = vec![Field::new("Accept", "application/json")];
-        Self { method: Method::Get, url, headers, form: vec![], hidden: vec![] }
+        Self { method: Method::Get, url, headers, content: Content::None, hidden: vec![] }
     }
 
-    /// The form as `application/x-www-form-urlencoded` text.
+    /// The form fields; none when the content is no form.
+    #[must_use]
+    pub fn form(&self) -> &[Field] {
+        match &self.content {
+            Content::Form(fields) => fields,
+            Content::None | Content::Json(_) => &[],
+        }
+    }
+
+    /// The content as it is sent: a form as `application/x-www-form-urlencoded` text, JSON as it is.
     #[must_use]
     pub fn body(&self) -> Secret {
+        if let Content::Json(text) = &self.content {
+            return text.clone();
+        }
         // A grown buffer would leave unwiped copies behind: reserve for the worst case, three for one.
         let size =
-            self.form.iter().map(|field| 3 * (field.name.len() + field.value.expose().len()) + 2).sum();
+            self.form().iter().map(|field| 3 * (field.name.len() + field.value.expose().len()) + 2).sum();
         let mut body = String::with_capacity(size);
-        for field in &self.form {
+        for field in self.form() {
             if !body.is_empty() {
                 body.push('&');
             }
@@ -121,17 +181,26 @@ impl HttpRequest {
         self.headers.iter().map(Field::masked).collect()
     }
 
-    /// Names and values of the form, masked.
+    /// Names and values of the form, masked, or the names of the JSON object's members.
     #[must_use]
-    pub fn masked_form(&self) -> Vec<(String, String)> {
-        self.form.iter().map(Field::masked).collect()
+    pub fn masked_content(&self) -> Vec<(String, String)> {
+        match &self.content {
+            Content::None => vec![],
+            Content::Form(fields) => fields.iter().map(Field::masked).collect(),
+            Content::Json(text) => {
+                let members: Map<String, Value> = serde_json::from_slice(text.expose()).unwrap_or_default();
+                let names = members.keys().map(|name| (name.clone(), MASK.to_owned())).collect();
+                wipe(Value::Object(members));
+                names
+            }
+        }
     }
 
     /// `text` with every value that this request keeps secret masked, as such or escaped as in JSON, forms
     /// and HTML: a server may echo what it was sent.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let fields = self.headers.iter().chain(&self.form).filter(|field| !field.is_public());
+        let fields = self.headers.iter().chain(self.form()).filter(|field| !field.is_public());
         let secrets = fields.map(|field| &field.value).chain(&self.hidden).filter_map(Secret::expose_str);
         let mut secrets: Vec<_> = secrets.filter(|secret| secret.len() >= SHORTEST_MASKED).collect();
         // One may be a part of another.
@@ -141,7 +210,7 @@ impl HttpRequest {
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
             if let Some(after) = secrets.iter().find_map(|secret| spelling::strip(rest, secret)) {
-                shown.push_str("***");
+                shown.push_str(MASK);
                 rest = after;
             } else {
                 shown.push(next);
@@ -181,7 +250,8 @@ mod tests {
 
     fn request(form: Vec<Field>) -> HttpRequest {
         let url = Url::parse("https://user:pw@as.example/token?sig=abc#x").unwrap();
-        HttpRequest { method: Method::Post, url, headers: vec![], form, hidden: vec![] }
+        let content = Content::Form(form);
+        HttpRequest { method: Method::Post, url, headers: vec![], content, hidden: vec![] }
     }
 
     #[test]
@@ -197,9 +267,19 @@ mod tests {
             Field::new("code", "abcdef"),
             Field::new("invented", "value"),
         ])
-        .masked_form();
+        .masked_content();
         let masked: Vec<_> = masked.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(masked, ["client_id=app", "code=***", "invented=***"]);
+    }
+
+    #[test]
+    fn json_shows_the_names_of_its_members_only() {
+        let text = r#"{"ClientSecret":"s3cr3t","Deep":{"a":"b"},"N":1}"#;
+        let request = HttpRequest { content: Content::Json(Secret::from(text)), ..request(vec![]) };
+        let masked = |name: &str| (name.to_owned(), "***".to_owned());
+        assert_eq!(request.masked_content(), ["ClientSecret", "Deep", "N"].map(masked));
+        assert_eq!(request.body().expose_str(), Some(text));
+        assert!(request.form().is_empty() && !format!("{request:?}").contains("s3cr3t"));
     }
 
     #[test]

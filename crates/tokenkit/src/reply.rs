@@ -52,7 +52,7 @@ pub(crate) fn json(body: &Secret) -> serde_json::Result<Value> {
 }
 
 /// RFC 8259 section 8.1 lets a parser ignore a byte order mark.
-fn without_mark(body: &Secret) -> &[u8] {
+pub(crate) fn without_mark(body: &Secret) -> &[u8] {
     let body = body.expose();
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }

@@ -208,6 +208,25 @@ impl TokenRequest {
     }
 }
 
+impl TokenResponse {
+    /// `access_token` of the body.
+    #[must_use]
+    pub fn access_token(&self) -> Secret {
+        let members = self.members();
+        let token = Secret::from(text(&members, "access_token").unwrap_or_default());
+        wipe(Value::Object(members));
+        token
+    }
+
+    /// The body's members. Whoever asks for them wipes them.
+    pub(crate) fn members(&self) -> Map<String, Value> {
+        match json(&self.body) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        }
+    }
+}
+
 /// Reads and checks the address of an endpoint that secrets are sent to.
 pub(crate) fn endpoint_url(endpoint: &str, allow_insecure_http: bool) -> Result<Url, Error> {
     let refuse = |message: String| Error::invalid(ErrorCode::InvalidEndpoint, message);

@@ -12,7 +12,7 @@ use crate::client_request::add_headers;
 use crate::discovery::{Metadata, MetadataLocation};
 use crate::error::{Error, ErrorCode, OAuthError};
 use crate::jwt::{DecodeError, JwkSet, Validation, decode_unverified};
-use crate::message::{Field, HttpRequest, HttpResponse, Method, display_url};
+use crate::message::{Content, Field, HttpRequest, HttpResponse, Method, display_url};
 use crate::reply::{is_error_code, oauth_failure, oauth_success};
 use crate::secret::Secret;
 use crate::token::endpoint_url;
@@ -99,7 +99,7 @@ impl UserInfoRequest {
         }
         add_headers(&mut headers, &self.headers)?;
         let hidden = vec![self.access_token.clone()];
-        Ok(HttpRequest { method: Method::Get, url: endpoint, headers, form: Vec::new(), hidden })
+        Ok(HttpRequest { method: Method::Get, url: endpoint, headers, content: Content::None, hidden })
     }
 
     /// How a signed answer is checked: by the issuer's keys, and by its issuer and audience (section 5.3.2).

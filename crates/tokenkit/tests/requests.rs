@@ -14,7 +14,7 @@ use rstest::rstest;
 use serde_json::Value;
 use tokenkit::jwt::{Algorithm, SigningKey};
 use tokenkit::{
-    AssertionOptions, Attempt, ClientAuthentication, ErrorCode, Field, Grant, HttpRequest, Secret,
+    AssertionOptions, Attempt, ClientAuthentication, Content, ErrorCode, Field, Grant, HttpRequest, Secret,
     TokenRequest,
 };
 
@@ -32,6 +32,13 @@ fn secret_jwt(options: AssertionOptions) -> ClientAuthentication {
 
 fn private_key_jwt(key: SigningKey) -> ClientAuthentication {
     ClientAuthentication::PrivateKeyJwt { key, options: AssertionOptions::default() }
+}
+
+/// Not of this library's making, and not looked into.
+const READY: &str = "e30.e30.cmVhZHk";
+
+fn ready(assertion: &str) -> ClientAuthentication {
+    ClientAuthentication::Assertion { assertion: Secret::from(assertion) }
 }
 
 fn authentications() -> [(&'static str, ClientAuthentication); 5] {
@@ -154,12 +161,13 @@ fn the_code_verifier_is_sent_only_when_there_is_one() {
 #[case(post(SECRET), &["client_id", "client_secret"])]
 #[case(secret_jwt(AssertionOptions::default()), &["client_id", "client_assertion_type", "client_assertion"])]
 #[case(private_key_jwt(ec_key()), &["client_id", "client_assertion_type", "client_assertion"])]
+#[case(ready(READY), &["client_id", "client_assertion_type", "client_assertion"])]
 fn each_authentication_sends_its_own_credentials_and_no_others(
     #[case] authentication: ClientAuthentication,
     #[case] expected: &[&str],
 ) {
     let http = build(&request(ENDPOINT, authentication)).unwrap();
-    let names = http.headers.iter().chain(&http.form).map(|field| field.name.as_str());
+    let names = http.headers.iter().chain(http.form()).map(|field| field.name.as_str());
     let credentials: Vec<_> =
         names.filter(|name| name.starts_with("client_") || *name == "Authorization").collect();
     assert_eq!(credentials, expected);
@@ -195,7 +203,8 @@ proptest! {
         fields in prop::collection::vec((any::<String>(), any::<Vec<u8>>()), 1..8),
     ) {
         let mut http = build(&request(ENDPOINT, ClientAuthentication::None)).unwrap();
-        http.form = fields.iter().map(|(name, value)| Field::new(name, value.clone())).collect();
+        let form = fields.iter().map(|(name, value)| Field::new(name, value.clone()));
+        http.content = Content::Form(form.collect());
         let body = http.body();
         prop_assert!(body.expose().iter().all(|b| b.is_ascii_alphanumeric() || b"*-._+%&=".contains(b)));
         let read: Vec<_> = form_urlencoded::parse(body.expose()).collect();
@@ -277,6 +286,25 @@ fn no_two_attempts_share_a_jti() {
     let (one, two) = (jti(), jti());
     assert_ne!(one, two);
     assert_eq!(one.as_str().unwrap().len(), 36);
+}
+
+#[rstest]
+#[case::named(Some("app"), &["grant_type", "client_id", "client_assertion_type", "client_assertion"])]
+#[case::names_itself(None, &["grant_type", "client_assertion_type", "client_assertion"])]
+fn a_ready_assertion_is_sent_as_it_is(#[case] client_id: Option<&str>, #[case] expected: &[&str]) {
+    let mut request = request(ENDPOINT, ready(READY));
+    request.client_id = client_id.map(str::to_owned);
+    let http = build(&request).unwrap();
+    let names: Vec<_> = http.form().iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, expected);
+    assert_eq!(field(&http, "client_assertion"), [READY]);
+    assert_eq!(field(&http, "client_assertion_type"), [tokenkit::JWT_BEARER_ASSERTION]);
+    assert!(!format!("{request:?} {:?}", http.masked_content()).contains(READY));
+
+    let mut two = request.clone();
+    two.parameters = vec![Field::new("client_secret", "another")];
+    assert!(refused(&two).contains("two credentials"));
+    assert_eq!(refused(&self::request(ENDPOINT, ready(""))), "The client assertion is empty.");
 }
 
 // What is refused before anything is sent.
@@ -470,7 +498,8 @@ fn nothing_shown_of_a_request_holds_a_secret() {
             request.parameters = vec![Field::new("assertion_of_mine", "extra-field-value")];
             request.headers = vec![Field::new("X-Api-Key", "extra-header-value")];
             let http = build(&request).unwrap();
-            let shown = format!("{request:?} {http:?} {:?} {:?}", http.masked_headers(), http.masked_form());
+            let shown =
+                format!("{request:?} {http:?} {:?} {:?}", http.masked_headers(), http.masked_content());
             for secret in secrets {
                 assert!(!shown.contains(secret), "{secret} in {shown}");
             }

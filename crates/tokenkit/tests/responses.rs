@@ -99,6 +99,14 @@ fn every_success_status_and_content_type_is_accepted() {
     }
 }
 
+#[rstest]
+#[case(r#"{"access_token":"a\/t\u00e9"}"#, "a/té")]
+#[case("\u{feff}{\"access_token\":\"at\"}", "at")]
+fn the_access_token_can_be_had_alone(#[case] body: &str, #[case] expected: &str) {
+    let token = parse(&client_credentials(), 200, body).unwrap();
+    assert_eq!(token.access_token().expose_str(), Some(expected));
+}
+
 #[test]
 fn debug_of_a_token_response_shows_no_token() {
     let token = parse(&client_credentials(), 200, r#"{"access_token":"eyJhbGciOiJub25lIn0"}"#).unwrap();
@@ -385,7 +393,7 @@ fn without_a_nonce_the_id_token_is_not_looked_at(#[case] nonce: Option<&str>) {
 /// Every secret of `request`, and of what was made of it.
 fn secrets(request: &TokenRequest, sent: &HttpRequest) -> Vec<String> {
     let public = ["accept", "content-type", "grant_type", "client_id", "client_assertion_type"];
-    let fields = sent.headers.iter().chain(&sent.form);
+    let fields = sent.headers.iter().chain(sent.form());
     let secret = fields.filter(|field| !public.iter().any(|name| field.name.eq_ignore_ascii_case(name)));
     let mut secrets: Vec<_> = secret.map(|field| field.value.expose_str().unwrap().to_owned()).collect();
     secrets.extend(common::header(sent, "authorization").into_iter().map(|value| value[6..].to_owned()));

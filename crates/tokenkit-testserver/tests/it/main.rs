@@ -4,8 +4,10 @@
 
 mod binary;
 mod device;
+mod governance;
 mod token;
 mod userinfo;
+mod venafi;
 mod wire;
 
 use base64::Engine;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::unique;
+use crate::error::{Error, ErrorCode};
 
 /// Longer tokens are refused before any work is done on them. In HTTP headers they would not fit by far.
 const MAX_LENGTH: usize = 64 * 1024;
@@ -41,6 +42,17 @@ pub enum DecodeError {
     /// A part is not a JSON object with unique names.
     #[error("the {0} of the token is not a JSON object with unique names")]
     Json(&'static str),
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        let code = match error {
+            DecodeError::Encrypted => ErrorCode::EncryptedToken,
+            _ => ErrorCode::MalformedToken,
+        };
+        // Every text begins with "the".
+        Self::invalid(code, error.to_string().replacen('t', "T", 1) + ".")
+    }
 }
 
 /// Reads header and claims of a signed token. The signature is **not** checked: use the claims only when

@@ -62,7 +62,7 @@ pub fn build(request: &TokenRequest) -> Result<HttpRequest, Error> {
 
 /// The values of the form field `name`.
 pub fn field<'a>(request: &'a HttpRequest, name: &str) -> Vec<&'a str> {
-    let fields = request.form.iter().filter(|field| field.name == name);
+    let fields = request.form().iter().filter(|field| field.name == name);
     fields.map(|field| field.value.expose_str().unwrap()).collect()
 }
 
