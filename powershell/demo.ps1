@@ -1,6 +1,7 @@
 <#
 .SYNOPSIS
-Shows the main jobs against a local server: tokens, a refresh, sessions with Venafi and Cloud Governance, an error.
+Shows the main jobs against a local server: a token, a refresh, an error; the Dynamics LCS cmdlets with the configuration
+they keep, in a folder of its own; sessions with Venafi and Cloud Governance.
 #>
 param(
     # The staged module folder.
@@ -18,6 +19,12 @@ function Show-Step([string] $Comment, [scriptblock] $Command) {
     Write-Host "PS> $("$Command".Trim() -replace '(?m)^ {8}', '    ')" -ForegroundColor Cyan
     Write-Host (. $Command | Out-String).Trim()
 }
+
+# Never the store of the user who looks on, nor their keyring.
+$folder = Join-Path ([System.IO.Path]::GetTempPath()) "tokenkit-demo-$([guid]::NewGuid())"
+$env:TOKENKIT_HOME = $folder
+$env:TOKENKIT_NO_KEYRING = '1'
+$env:TOKENKIT_STORE_KEY = $env:TOKENKIT_STORE_KEY_FILE = $null
 
 $start = [System.Diagnostics.ProcessStartInfo]@{
     FileName = $TestServer; RedirectStandardInput = $true; RedirectStandardOutput = $true
@@ -83,7 +90,46 @@ try {
             "What to do  : $($_.ErrorDetails.RecommendedAction)"
         }
     }
+
+    # The rest talks to this server in place of Microsoft Entra.
+    $PSDefaultParameterValues['*-D365Lcs*:Authority'] = $address
+    $password = ConvertTo-SecureString TopSecretPassword -AsPlainText
+    . Show-Step 'Dynamics LCS: the first token is saved with all that the next one needs (Get | Set)' {
+        Get-D365LcsApiToken -ClientId 9b4f4503-b970-4ade-abc6-2c086e4c4929 -Username serviceaccount@domain.com -Password $password -LcsApiUri https://lcsapi.eu.lcs.dynamics.com | Set-D365LcsApiConfig -ProjectId 123456789
+        Get-D365LcsApiConfig
+    }
+
+    . Show-Step 'Another by the refresh token, which the server takes once only (Get | Invoke | Set)' {
+        Get-D365LcsApiConfig | Invoke-D365LcsApiRefreshToken | Set-D365LcsApiConfig
+        Get-D365LcsApiConfig
+    }
+
+    $before = Get-D365LcsApiConfig
+    $refreshes = (Invoke-RestMethod "$address/control/entra").refreshes
+    . Show-Step 'Eight jobs do so at the same time: the refresh token is spent once, all get the new one' {
+        1..8 | ForEach-Object -ThrottleLimit 8 -Parallel {
+            Import-Module $using:Module
+            $using:before | Invoke-D365LcsApiRefreshToken -Authority $using:address | Set-D365LcsApiConfig
+        }
+        "Requests        : $((Invoke-RestMethod "$address/control/entra").refreshes - $refreshes)"
+        "Still good for  : $((Test-D365LcsApiToken).TimeLeft)"
+    }
+
+    . Show-Step 'Where it is kept' { Get-TokenKitStore }
+
+    $key = [Convert]::ToBase64String([System.Security.Cryptography.RandomNumberGenerator]::GetBytes(32))
+    . Show-Step 'Sealed with a key' {
+        $null = Move-TokenKitStore key -Key $key
+        $env:TOKENKIT_STORE_KEY = $key
+        Get-TokenKitStore
+    }
+
+    . Show-Step 'A wrong password is a warning and no token, so that a chain changes nothing' {
+        $token = Get-D365LcsApiToken -Username serviceaccount@domain.com -Password wrong 3>&1
+        "$token"
+    }
 } finally {
+    Remove-Item $folder -Recurse -Force -ErrorAction Ignore
     $server.StandardInput.Close()
     if (-not $server.WaitForExit(5000)) { $server.Kill() }
 }

@@ -55,6 +55,10 @@ function Invoke-PesterSuite {
     }
     Assert-Tool node 'Install Node.js 20 or newer: the tests run an OpenID provider and a browser with it.'
     Assert-Tool openssl 'Install OpenSSL 3: the tests make certificates with it.'
+    if ($IsLinux) {
+        Assert-Tool gnome-keyring-daemon 'Install gnome-keyring: the tests keep keys in it, in a session of their own.'
+        Assert-Tool dbus-run-session 'Install dbus: the tests run gnome-keyring in a session of their own.'
+    }
     if (-not $IsWindows) { Assert-Tool script 'Install util-linux: the tests look at PowerShell in a terminal with it.' }
     foreach ($peer in 'oidc-provider', 'user') {
         $folder = Join-Path $root tests/servers $peer

@@ -75,7 +75,7 @@ void tokenkit_client_free(struct TokenkitClient *client);
  *   "oauth_error_uri": null, "status": 401, "headers": [], "body": "..." } }
  * ```
  *
- * category is one of invalid_input, server, transport, token, internal and cancelled.
+ * category is one of invalid_input, server, transport, token, store, internal and cancelled.
  *
  * # Safety
  * `client` comes from tokenkit_client_new, `request` ends with a NUL, `cancel` comes from
@@ -309,6 +309,105 @@ char *tokenkit_jwt_sign(const struct TokenkitClient *client,
 char *tokenkit_jwt_verify(const struct TokenkitClient *client,
                           const char *request,
                           const struct TokenkitCancel *cancel);
+
+/**
+ * Says where a store of settings and tokens is, and how it is kept.
+ *
+ * `request` is a JSON object, in which everything may be absent:
+ *
+ * ```json
+ * { "folder": "/srv/tokens", "key": "<32 bytes in base64>", "key_file": "...", "config_home": "...",
+ *   "no_keyring": false, "lock_timeout_ms": 30000 }
+ * ```
+ *
+ * Without folder it is the store of this user. The answer is:
+ *
+ * ```json
+ * { "path": "...", "exists": true, "backend": "keyring", "sealed": true, "key_id": "5a2551c2ebc3788e",
+ *   "readable": true, "note": null, "moving_to": null, "damaged": [],
+ *   "sections": [{ "name": "example", "size": 312, "modified_ms": 1700003600000 }] }
+ * ```
+ *
+ * All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_store_status(const struct TokenkitClient *client,
+                            const char *request,
+                            const struct TokenkitCancel *cancel);
+
+/**
+ * Reads a section of a store.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "store": { ... }, "section": "example" }
+ * ```
+ *
+ * store is as for tokenkit_store_status. The answer is:
+ *
+ * ```json
+ * { "exists": true, "entries": [{ "name": "client", "json": "\"app\"", "secret": null },
+ *   { "name": "token", "json": null, "secret": "..." }] }
+ * ```
+ *
+ * All else is as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_store_read(const struct TokenkitClient *client,
+                          const char *request,
+                          const struct TokenkitCancel *cancel);
+
+/**
+ * Changes a section of a store under its lock, and makes both if they are missing.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "store": { ... }, "section": "example", "removed": ["old"], "temporary": false,
+ *   "entries": [{ "name": "client", "json": "\"app\"" }, { "name": "token", "secret": "..." }] }
+ * ```
+ *
+ * Entries that are not named stay. A temporary change is for this client only. The answer is:
+ *
+ * ```json
+ * { "path": "...", "changed": true }
+ * ```
+ *
+ * All else is as for tokenkit_store_read.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_store_update(const struct TokenkitClient *client,
+                            const char *request,
+                            const struct TokenkitCancel *cancel);
+
+/**
+ * Refreshes a token once, however many processes present it at a time: whoever comes second gets the first answer.
+ *
+ * `request` is a JSON object:
+ *
+ * ```json
+ * { "request": { ... }, "store": { ... },
+ *   "kept": { "section": "example", "access_token": "token", "refresh_token": "refresh", "expires_on": "expires",
+ *     "client_id": "client" } }
+ * ```
+ *
+ * request is as for tokenkit_token, with the grant refresh_token; store is as for tokenkit_store_status. kept names
+ * the entries in which a section keeps the tokens, and may be absent: when the refresh token is the one that is kept
+ * there, the new tokens are, before they are returned. The answer and all else are as for tokenkit_token.
+ *
+ * # Safety
+ * As for tokenkit_token.
+ */
+char *tokenkit_refresh_once(const struct TokenkitClient *client,
+                            const char *request,
+                            const struct TokenkitCancel *cancel);
 
 /**
  * Gets an access token for a service account of Venafi's service, and waits.

@@ -11,9 +11,10 @@
     CompatiblePSEditions = @('Core')
 
     TypesToProcess       = @('TokenKit.Types.ps1xml')
-    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml', 'TokenKit.Venafi.Format.ps1xml', 'TokenKit.Governance.Format.ps1xml')
+    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml', 'TokenKit.Store.Format.ps1xml', 'TokenKit.Venafi.Format.ps1xml', 'TokenKit.Governance.Format.ps1xml')
 
     CmdletsToExport      = @(
+        'Clear-D365LcsApiConfig'
         'Clear-WebView2Cache'
         'Convert-UnixTime'
         'ConvertFrom-JsonToApiCredential'
@@ -21,18 +22,26 @@
         'ConvertFrom-JsonToDelegatedAccessTokenApiResult'
         'ConvertFrom-JsonWebToken'
         'ConvertTo-Jwk'
+        'Disable-D365Exception'
+        'Enable-D365Exception'
+        'Get-D365LcsApiConfig'
+        'Get-D365LcsApiToken'
         'Get-DelegateAccessToken'
         'Get-GovernanceConfiguration'
         'Get-GovernanceHostSetting'
         'Get-GovernanceHostSettingUrl'
         'Get-OAuth2UserInfo'
         'Get-OidcDiscoveryMetadata'
+        'Get-TokenKitStore'
         'Get-VenafiSession'
+        'Import-D365LcsApiConfig'
+        'Invoke-D365LcsApiRefreshToken'
         'Invoke-DeleteTokenCache'
         'Invoke-OAuth2AuthorizationEndpoint'
         'Invoke-OAuth2DeviceAuthorizationEndpoint'
         'Invoke-OAuth2TokenEndpoint'
         'Invoke-RefreshUserAccessToken'
+        'Move-TokenKitStore'
         'New-ApiCredential'
         'New-DelegatedAccessToken'
         'New-DelegatedAccessTokenApiResult'
@@ -41,10 +50,12 @@
         'New-PkceChallenge'
         'New-VcToken'
         'New-VenafiSession'
+        'Set-D365LcsApiConfig'
         'Set-GovernanceConfiguration'
         'Set-GovernanceConfigurationApiKey'
         'Set-GovernanceConfigurationApiKeyPrefix'
         'Set-GovernanceConfigurationDefaultHeader'
+        'Test-D365LcsApiToken'
         'Test-JsonWebToken'
         'Test-JsonWebTokenSignature'
         'Test-VcToken'
@@ -70,7 +81,7 @@
 
     PrivateData          = @{
         PSData = @{
-            Tags         = @('OAuth', 'OAuth2', 'OpenIDConnect', 'OIDC', 'Token', 'JWT', 'Authentication', 'Security', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
+            Tags         = @('OAuth', 'OAuth2', 'OpenIDConnect', 'OIDC', 'Token', 'JWT', 'Authentication', 'Security', 'Dynamics365', 'LCS', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
             ProjectUri   = 'https://github.com/tokenkit/tokenkit'
             LicenseUri   = 'https://github.com/tokenkit/tokenkit/blob/main/LICENSE-MIT'
             ReleaseNotes = 'https://github.com/tokenkit/tokenkit/blob/main/CHANGELOG.md'

@@ -19,6 +19,8 @@ internal sealed class FailureException(Exception cause, string code, ErrorCatego
 {
     internal string Code { get; } = code;
 
+    internal string Advice { get; } = advice;
+
     /// <summary>Where it happened, without anything secret.</summary>
     internal string? Endpoint { get; init; }
 
@@ -28,7 +30,7 @@ internal sealed class FailureException(Exception cause, string code, ErrorCatego
     /// <summary>The error record with <paramref name="errorId"/> about <paramref name="target"/>.</summary>
     internal ErrorRecord ToRecord(string errorId, object? target) => new(InnerException!, errorId, category, target)
     {
-        ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = advice },
+        ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = Advice },
     };
 }
 
@@ -102,6 +104,7 @@ internal static class Failures
                 : failure.IsServer ? failure.AsServer().Unwire()
                 : failure.IsTransport ? failure.AsTransport().Unwire()
                 : failure.IsToken ? failure.AsToken().Unwire()
+                : failure.IsStore ? failure.AsStore().Unwire()
                 : failure.AsInternal().Unwire();
             Exception cause =
                 failure.IsInvalidInput ? new ArgumentException(detail.message)
@@ -110,9 +113,14 @@ internal static class Failures
                 : failure.IsServer ? ServerException(detail)
                 : failure.IsTransport ? TransportException(detail)
                 : failure.IsToken ? TokenException(detail)
+                : failure.IsStore ? StoreException(detail)
                 : detail.code == "signing_failed" ? new CryptographicException(detail.message)
                 : new InvalidOperationException(detail.message);
-            return new FailureException(cause, detail.code, Category(detail), detail.advice) { Endpoint = detail.endpoint, Body = detail.body };
+            // How it is given is the host's affair.
+            string advice = detail.code == "store_key_missing"
+                ? $"Set {StoreEnvironment.Key} or {StoreEnvironment.KeyFile} to the key that seals the store, or move the store away and begin a new one."
+                : detail.advice;
+            return new FailureException(cause, detail.code, Category(detail), advice) { Endpoint = detail.endpoint, Body = detail.body };
         }
     }
 
@@ -164,8 +172,20 @@ internal static class Failures
     private static Exception TokenException(FailureDetail detail) =>
         detail.code == "expired_token" ? new TimeoutException(detail.message) : new SecurityException(detail.message);
 
+    private static Exception StoreException(FailureDetail detail) => detail.code switch
+    {
+        "store_key_missing" or "store_key_wrong" => new CryptographicException(detail.message),
+        "store_locked" => new TimeoutException(detail.message),
+        "store_not_private" => new UnauthorizedAccessException(detail.message),
+        _ => new IOException(detail.message),
+    };
+
     private static ErrorCategory Category(FailureDetail detail) => detail.code switch
     {
+        "store_locked" => ErrorCategory.ResourceBusy,
+        "store_not_private" or "store_key_missing" or "store_key_wrong" => ErrorCategory.SecurityError,
+        "store_io" or "store_keyring" => ErrorCategory.ResourceUnavailable,
+        "store_version" or "invalid_import" => ErrorCategory.InvalidData,
         "invalid_client" or "invalid_grant" or "invalid_token" or "login_required" or "interaction_required" or "account_selection_required"
             or "assertion_expired" or "assertion_not_yet_valid" => ErrorCategory.AuthenticationError,
         "access_denied" or "unauthorized_client" or "consent_required" or "insufficient_scope" => ErrorCategory.PermissionDenied,

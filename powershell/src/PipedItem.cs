@@ -44,6 +44,9 @@ public sealed class PipedItem : IDisposable
         }
     }
 
+    /// <summary>Whether it has a value, which is not empty, under one of these names.</summary>
+    internal bool Has(IEnumerable<string> names) => names.Any(name => !Secrets.IsAbsent(item.Properties[name]?.Value));
+
     /// <summary>
     /// Sets the parameters of <paramref name="cmdlet"/> that the object has a value for and PowerShell left out.
     /// Their transformations and validations apply.

@@ -136,6 +136,21 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// <summary>Writes for the person at the console, wherever the output goes, as <c>Write-Host</c> does.</summary>
     private protected void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 
+    /// <summary>Makes a call, waits for it, and writes what <paramref name="shape"/> makes of its answer.</summary>
+    /// <param name="call">The call; it is disposed of.</param>
+    /// <param name="start">Fills the request, whose secrets are in the call, and starts it.</param>
+    /// <param name="read">Reads its answer.</param>
+    /// <param name="request">What is requested, for people.</param>
+    /// <param name="shape">Makes the output.</param>
+    private protected void Send<TWire, T>(
+        Call call,
+        Func<Operation, Task<TWire>> start,
+        Func<TWire, T> read,
+        string request,
+        Func<T, object> shape)
+        where TWire : IDisposable =>
+        Submit(call.RunAsync(start, read, happened => Observe(happened, request), Cancellation), shape, 1);
+
     /// <summary>Queues what happened in a call for the streams of the cmdlet.</summary>
     /// <param name="happened">What happened.</param>
     /// <param name="request">What is requested, for people.</param>
@@ -208,7 +223,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             }
             catch (FailureException e)
             {
-                Fail(e, call.Endpoint);
+                Report(e, call.Endpoint);
                 continue;
             }
             WriteObject(answer, enumerateCollection: answer is object[]);
@@ -233,28 +248,54 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
 
     /// <summary>
     /// Reports a failure. For one of several input objects it is an error that lets the others go on. Otherwise it
-    /// is thrown as the statement <c>throw</c> does: a script without <c>try</c> stops here and does not go on
-    /// without a token.
+    /// is thrown.
     /// </summary>
-    private void Fail(FailureException failure, string? endpoint)
+    private protected virtual void Fail(FailureException failure, object? target)
     {
-        HideProgress();
-        object? target = failure.Endpoint ?? endpoint;
-        object? preference = MyInvocation.BoundParameters.GetValueOrDefault("ErrorAction");
-        if (MyInvocation.ExpectingInput || !IsTerminating(preference))
+        if (MyInvocation.ExpectingInput || !IsTerminating(ErrorPreference))
         {
             WriteError(failure.ToRecord(failure.Code, target));
             return;
         }
-        // PowerShell passes such an exception on as it is: what it adds to other errors is added here.
+        Throw(failure, target);
+    }
+
+    /// <summary>The value of <c>-ErrorAction</c>, when it is given.</summary>
+    private protected object? ErrorPreference => MyInvocation.BoundParameters.GetValueOrDefault("ErrorAction");
+
+    /// <summary>
+    /// Throws as the statement <c>throw</c> does: a script without <c>try</c> stops here and does not go on without a
+    /// token.
+    /// </summary>
+    private protected void Throw(FailureException failure, object? target)
+    {
+        ErrorRecord record = CompleteRecord(failure, target);
+        AddToErrorVariable(record);
+        throw new RuntimeException(failure.Message, failure.InnerException, record) { WasThrownFromThrowStatement = true };
+    }
+
+    /// <summary>A record for what PowerShell passes on as it is: what it adds to other errors is added here.</summary>
+    private protected ErrorRecord CompleteRecord(FailureException failure, object? target)
+    {
         ErrorRecord record = failure.ToRecord($"{failure.Code},{GetType().FullName}", target);
         record.CategoryInfo.Activity = MyInvocation.MyCommand.Name;
+        return record;
+    }
+
+    /// <summary>Adds to the variable that <c>-ErrorVariable</c> names.</summary>
+    private protected void AddToErrorVariable(ErrorRecord record)
+    {
         if (MyInvocation.BoundParameters.GetValueOrDefault("ErrorVariable") is string variable
             && SessionState.PSVariable.GetValue(variable.TrimStart('+')) is ArrayList errors)
         {
             errors.Add(record);
         }
-        throw new RuntimeException(failure.Message, failure.InnerException, record) { WasThrownFromThrowStatement = true };
+    }
+
+    private void Report(FailureException failure, string? endpoint)
+    {
+        HideProgress();
+        Fail(failure, failure.Endpoint ?? endpoint);
     }
 
     /// <summary>Whether a failure ends the script, for the value of <c>-ErrorAction</c>.</summary>

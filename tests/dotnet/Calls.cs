@@ -77,6 +77,7 @@ internal static class Calls
             { IsServer: true } => (nameof(Failure.Server), failure.AsServer().Unwire()),
             { IsTransport: true } => (nameof(Failure.Transport), failure.AsTransport().Unwire()),
             { IsToken: true } => (nameof(Failure.Token), failure.AsToken().Unwire()),
+            { IsStore: true } => (nameof(Failure.Store), failure.AsStore().Unwire()),
             _ => (nameof(Failure.Internal), failure.AsInternal().Unwire()),
         };
     }

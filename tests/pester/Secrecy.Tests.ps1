@@ -229,3 +229,21 @@ $null = Stop-Transcript
         Assert-NoTrace ($run.Output + $run.Error)
     }
 }
+
+Describe 'The default view of <Type>' -ForEach @(
+    @{ Type = 'TokenKit.TokenResponse'; Secret = 'access_token', 'refresh_token', 'id_token' }
+    @{ Type = 'TokenKit.DeviceAuthorization'; Secret = , 'device_code' }
+    @{ Type = 'TokenKit.LcsApiConfig'; Secret = 'bearertoken', 'refreshtoken' }
+    @{ Type = 'TokenKit.ApiCredential'; Secret = , 'ClientSecret' }
+    @{ Type = 'TokenKit.DelegatedAccessToken'; Secret = 'AccessToken', 'RefreshToken' }
+) {
+    It 'shows no secret, alone or after <Name>' -ForEach @(
+        @{ Name = 'a list'; First = [pscustomobject]@{ a = 1; b = 2; c = 3; d = 4; e = 5 } }
+        @{ Name = 'a table'; First = [pscustomobject]@{ a = 1 } }
+        @{ Name = 'an object with a view'; First = Get-Process -Id $PID }
+    ) {
+        $object = [pscustomobject]@{ PSTypeName = $Type; expires_in = 3600 }
+        foreach ($property in $Secret) { $object | Add-Member NoteProperty $property $canary }
+        $object, ($First, $object) | ForEach-Object { $_ | Out-String } | Should -Not -Match ([regex]::Escape($canary))
+    }
+}

@@ -3,6 +3,19 @@ Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 
+# ---- the store: never that of the user who runs the tests, and no key in their keyring
+
+# A store of its own, which is still to be made; returns its folder.
+function New-Store {
+    $env:TOKENKIT_HOME = Join-Path $TestDrive store ([guid]::NewGuid())
+    $env:TOKENKIT_HOME
+}
+
+$null = New-Store
+$env:TOKENKIT_NO_KEYRING = '1'
+$env:TOKENKIT_STORE_KEY = $env:TOKENKIT_STORE_KEY_FILE = $null
+$env:XDG_CONFIG_HOME = Join-Path $TestDrive config
+
 # ---- servers: both end with their standard input, so none outlives the test run
 
 # Starts a program that prints one line of JSON when it is ready, and returns that line's members.
@@ -153,26 +166,35 @@ function Get-ErrorId($ErrorRecord) { ($ErrorRecord.FullyQualifiedErrorId -split 
 
 # ---- other processes and runspaces
 
-# Runs a script text in a new pwsh and returns its exit code, standard output and standard error.
-function Invoke-Pwsh([string] $Script, [string[]] $ArgumentList = @(), [hashtable] $Environment = @{}) {
+# Starts a script text in a new pwsh, which reads its standard input only if the script does.
+function Start-Pwsh([string] $Script, [string[]] $ArgumentList = @(), [hashtable] $Environment = @{}, [string[]] $Launcher = @()) {
     $file = Join-Path $TestDrive "$([guid]::NewGuid()).ps1"
     Set-Content $file $Script
+    $command = @($Launcher) + @((Get-Process -Id $PID).Path, '-NoProfile', '-NonInteractive', '-File', $file) + $ArgumentList
     $start = [System.Diagnostics.ProcessStartInfo]@{
-        FileName = (Get-Process -Id $PID).Path
-        RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
+        FileName = $command[0]; RedirectStandardInput = $true; RedirectStandardOutput = $true; RedirectStandardError = $true
     }
-    foreach ($argument in @('-NoProfile', '-NonInteractive', '-File', $file) + $ArgumentList) { $start.ArgumentList.Add($argument) }
+    foreach ($argument in $command | Select-Object -Skip 1) { $start.ArgumentList.Add($argument) }
     $start.Environment['NO_COLOR'] = '1'
     foreach ($name in $Environment.Keys) { $start.Environment[$name] = $Environment[$name] }
     $process = [System.Diagnostics.Process]::Start($start)
-    $process.StandardInput.Close()
-    $errorText = $process.StandardError.ReadToEndAsync()
-    $output = $process.StandardOutput.ReadToEndAsync()
-    if (-not $process.WaitForExit(60000)) {
-        $process.Kill($true)
-        throw "The script did not end: $($output.Result)"
+    [pscustomobject]@{ Process = $process; Output = $process.StandardOutput.ReadToEndAsync(); Error = $process.StandardError.ReadToEndAsync() }
+}
+
+# Waits for such a process and returns its exit code, standard output and standard error.
+function Wait-Pwsh($Running, [int] $Milliseconds = 60000) {
+    if (-not $Running.Process.WaitForExit($Milliseconds)) {
+        $Running.Process.Kill($true)
+        throw "The script did not end: $($Running.Output.Result) $($Running.Error.Result)"
     }
-    [pscustomobject]@{ ExitCode = $process.ExitCode; Output = $output.Result; Error = $errorText.Result }
+    [pscustomobject]@{ ExitCode = $Running.Process.ExitCode; Output = $Running.Output.Result; Error = $Running.Error.Result }
+}
+
+# Runs a script text in a new pwsh and returns its exit code, standard output and standard error.
+function Invoke-Pwsh([string] $Script, [string[]] $ArgumentList = @(), [hashtable] $Environment = @{}, [string[]] $Launcher = @()) {
+    $running = Start-Pwsh $Script $ArgumentList $Environment $Launcher
+    $running.Process.StandardInput.Close()
+    Wait-Pwsh $running
 }
 
 # A pipeline in a new runspace without user interface, so that a missing mandatory parameter is an error and

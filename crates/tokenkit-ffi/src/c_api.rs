@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokenkit::store::Memory;
 use tokenkit::{Client, Error, ErrorCode};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ use crate::sign_in::{
     AuthorizationCompletion, AuthorizationRequest, DeviceAuthorizationRequest, SignInRequest,
     UserInfoRequest, sign_in,
 };
+use crate::store::{Host, RefreshRequest, StoreOptions, StoreReadRequest, StoreUpdateRequest};
 use crate::venafi::{VenafiTokenRequest, VenafiUserRequest};
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -35,7 +37,8 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
 /// A client: its worker threads and connections. One is enough for a process, and all threads may use it at
 /// once.
 pub struct TokenkitClient {
-    client: Client,
+    client: Arc<Client>,
+    memory: Arc<Memory>,
     handle: Handle,
     runtime: Option<Runtime>,
 }
@@ -55,7 +58,12 @@ pub extern "C" fn tokenkit_client_new() -> *mut TokenkitClient {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
             Error::Internal { code: ErrorCode::Internal, message: format!("No worker threads: {error}") }
         })?;
-        Ok(TokenkitClient { client: Client::new(), handle: runtime.handle().clone(), runtime: Some(runtime) })
+        Ok(TokenkitClient {
+            client: Arc::default(),
+            memory: Arc::default(),
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     });
     client.map_or(std::ptr::null_mut(), |client| Arc::into_raw(Arc::new(client)).cast_mut())
 }
@@ -117,7 +125,7 @@ pub unsafe extern "C" fn tokenkit_client_free(client: *mut TokenkitClient) {
 ///   "oauth_error_uri": null, "status": 401, "headers": [], "body": "..." } }
 /// ```
 ///
-/// category is one of invalid_input, server, transport, token, internal and cancelled.
+/// category is one of invalid_input, server, transport, token, store, internal and cancelled.
 ///
 /// # Safety
 /// `client` comes from tokenkit_client_new, `request` ends with a NUL, `cancel` comes from
@@ -132,7 +140,7 @@ pub unsafe extern "C" fn tokenkit_token(
     unsafe {
         call(client, request, cancel, async |client, request: TokenRequest| {
             let core = request.into_core(&Resources::default())?;
-            client.token(&core.request, &core.http, &()).await.map(TokenResponse::from)
+            client.client.token(&core.request, &core.http, &()).await.map(TokenResponse::from)
         })
     }
 }
@@ -160,7 +168,7 @@ pub unsafe extern "C" fn tokenkit_device_token(
     unsafe {
         call(client, request, cancel, async |client, request: DeviceTokenRequest| {
             let (core, polling) = request.into_core(&Resources::default())?;
-            client.device_token(&core.request, polling, &core.http, &()).await.map(TokenResponse::from)
+            client.client.device_token(&core.request, polling, &core.http, &()).await.map(TokenResponse::from)
         })
     }
 }
@@ -194,7 +202,7 @@ pub unsafe extern "C" fn tokenkit_device_authorization(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: DeviceAuthorizationRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -235,7 +243,9 @@ pub unsafe extern "C" fn tokenkit_sign_in(
 ) -> *mut c_char {
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
-        call(client, request, cancel, async |client, request: SignInRequest| sign_in(request, client).await)
+        call(client, request, cancel, async |client, request: SignInRequest| {
+            sign_in(request, &client.client).await
+        })
     }
 }
 
@@ -288,7 +298,7 @@ pub unsafe extern "C" fn tokenkit_authorization_complete(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: AuthorizationCompletion| {
-            request.complete(client).await
+            request.complete(&client.client).await
         })
     }
 }
@@ -322,7 +332,7 @@ pub unsafe extern "C" fn tokenkit_user_info(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: UserInfoRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -350,7 +360,7 @@ pub unsafe extern "C" fn tokenkit_metadata(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: MetadataRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -426,7 +436,138 @@ pub unsafe extern "C" fn tokenkit_jwt_verify(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: JwtVerifyRequest| {
-            request.verify(&Resources::default(), client, &()).await
+            request.verify(&Resources::default(), &client.client, &()).await
+        })
+    }
+}
+
+/// Says where a store of settings and tokens is, and how it is kept.
+///
+/// `request` is a JSON object, in which everything may be absent:
+///
+/// ```json
+/// { "folder": "/srv/tokens", "key": "<32 bytes in base64>", "key_file": "...", "config_home": "...",
+///   "no_keyring": false, "lock_timeout_ms": 30000 }
+/// ```
+///
+/// Without folder it is the store of this user. The answer is:
+///
+/// ```json
+/// { "path": "...", "exists": true, "backend": "keyring", "sealed": true, "key_id": "5a2551c2ebc3788e",
+///   "readable": true, "note": null, "moving_to": null, "damaged": [],
+///   "sections": [{ "name": "example", "size": 312, "modified_ms": 1700003600000 }] }
+/// ```
+///
+/// All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_store_status(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: StoreOptions| {
+            request.status(&Resources::default(), &client.host()).await
+        })
+    }
+}
+
+/// Reads a section of a store.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "store": { ... }, "section": "example" }
+/// ```
+///
+/// store is as for tokenkit_store_status. The answer is:
+///
+/// ```json
+/// { "exists": true, "entries": [{ "name": "client", "json": "\"app\"", "secret": null },
+///   { "name": "token", "json": null, "secret": "..." }] }
+/// ```
+///
+/// All else is as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_store_read(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: StoreReadRequest| {
+            request.run(&Resources::default(), &client.host()).await
+        })
+    }
+}
+
+/// Changes a section of a store under its lock, and makes both if they are missing.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "store": { ... }, "section": "example", "removed": ["old"], "temporary": false,
+///   "entries": [{ "name": "client", "json": "\"app\"" }, { "name": "token", "secret": "..." }] }
+/// ```
+///
+/// Entries that are not named stay. A temporary change is for this client only. The answer is:
+///
+/// ```json
+/// { "path": "...", "changed": true }
+/// ```
+///
+/// All else is as for tokenkit_store_read.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_store_update(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: StoreUpdateRequest| {
+            request.run(&Resources::default(), &client.host()).await
+        })
+    }
+}
+
+/// Refreshes a token once, however many processes present it at a time: whoever comes second gets the first answer.
+///
+/// `request` is a JSON object:
+///
+/// ```json
+/// { "request": { ... }, "store": { ... },
+///   "kept": { "section": "example", "access_token": "token", "refresh_token": "refresh", "expires_on": "expires",
+///     "client_id": "client" } }
+/// ```
+///
+/// request is as for tokenkit_token, with the grant refresh_token; store is as for tokenkit_store_status. kept names
+/// the entries in which a section keeps the tokens, and may be absent: when the refresh token is the one that is kept
+/// there, the new tokens are, before they are returned. The answer and all else are as for tokenkit_token.
+///
+/// # Safety
+/// As for tokenkit_token.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tokenkit_refresh_once(
+    client: *const TokenkitClient,
+    request: *const c_char,
+    cancel: *const TokenkitCancel,
+) -> *mut c_char {
+    // SAFETY: what this function asks of its caller is what `call` asks.
+    unsafe {
+        call(client, request, cancel, async |client, request: RefreshRequest| {
+            request.run(&Resources::default(), &client.client, &client.host()).await
         })
     }
 }
@@ -458,7 +599,7 @@ pub unsafe extern "C" fn tokenkit_venafi_token(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: VenafiTokenRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -486,7 +627,7 @@ pub unsafe extern "C" fn tokenkit_venafi_user(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: VenafiUserRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -525,7 +666,7 @@ pub unsafe extern "C" fn tokenkit_governance(
     // SAFETY: what this function asks of its caller is what `call` asks.
     unsafe {
         call(client, request, cancel, async |client, request: GovernanceRequest| {
-            request.ask(&Resources::default(), client, &()).await
+            request.ask(&Resources::default(), &client.client, &()).await
         })
     }
 }
@@ -579,6 +720,13 @@ pub extern "C" fn tokenkit_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
+impl TokenkitClient {
+    /// What a call with a store needs. Its warnings reach nobody here.
+    fn host(&self) -> Host {
+        Host { memory: self.memory.clone(), observer: Arc::new(()) }
+    }
+}
+
 impl Drop for TokenkitClient {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -615,7 +763,7 @@ unsafe fn call<T: DeserializeOwned, R: Serialize>(
     client: *const TokenkitClient,
     request: *const c_char,
     cancel: *const TokenkitCancel,
-    work: impl AsyncFnOnce(&Client, T) -> Result<R, Error>,
+    work: impl AsyncFnOnce(&TokenkitClient, T) -> Result<R, Error>,
 ) -> *mut c_char {
     // SAFETY: a client that is not NULL comes from `Arc::into_raw`. The call has its own share of it.
     let client = (!client.is_null()).then(|| unsafe {
@@ -633,7 +781,7 @@ unsafe fn call<T: DeserializeOwned, R: Serialize>(
             tokio::select! {
                 biased;
                 () = triggered(cancel) => Err(Problem::Cancelled),
-                result = catch_async(work(&client.client, request)) => result.map_err(Problem::Failed),
+                result = catch_async(work(&client, request)) => result.map_err(Problem::Failed),
             }
         }))
     });
@@ -797,6 +945,56 @@ mod tests {
             let message = door.token(request.as_ptr(), null())["error"]["message"].to_string();
             assert!(message.contains("expected") && !message.contains("hunter2"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_section_is_kept() {
+        let door = Door::new();
+        let folder = tempfile::tempdir().unwrap();
+        let store = serde_json::json!({
+            "folder": folder.path(), "key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        });
+        let request = |value: Value| CString::new(value.to_string()).unwrap();
+        let update = request(serde_json::json!({
+            "store": store, "section": "example", "removed": ["none"],
+            "entries": [{ "name": "number", "json": "[1]" }, { "name": "token", "secret": "t0p" }],
+        }));
+        let section = request(serde_json::json!({ "store": store, "section": "example" }));
+        let status = request(store.clone());
+        // SAFETY: client and texts are valid.
+        let (first, second, read_back, status) = unsafe {
+            let first = read(tokenkit_store_update(door.0, update.as_ptr(), null()));
+            let second = read(tokenkit_store_update(door.0, update.as_ptr(), null()));
+            let read_back = read(tokenkit_store_read(door.0, section.as_ptr(), null()));
+            (first, second, read_back, read(tokenkit_store_status(door.0, status.as_ptr(), null())))
+        };
+        assert_eq!((&first["changed"], &second["changed"]), (&true.into(), &false.into()));
+        assert_eq!(
+            read_back["entries"],
+            serde_json::json!([
+                { "name": "number", "json": "[1]", "secret": null },
+                { "name": "token", "json": null, "secret": "t0p" },
+            ])
+        );
+        assert_eq!((&status["backend"], &status["sealed"]), (&"key".into(), &true.into()));
+        assert_eq!(status["sections"][0]["name"], "example");
+
+        let wrong =
+            request(serde_json::json!({ "store": { "folder": folder.path() }, "section": "example" }));
+        let grant = serde_json::json!({ "type": "refresh_token", "refresh_token": "r" });
+        let refresh = request(serde_json::json!({
+            "request": { "endpoint": "http://h.example/token", "grant": grant }, "store": store,
+        }));
+        // SAFETY: client and texts are valid.
+        let (wrong, refresh) = unsafe {
+            let wrong = read(tokenkit_store_read(door.0, wrong.as_ptr(), null()));
+            (wrong, read(tokenkit_refresh_once(door.0, refresh.as_ptr(), null())))
+        };
+        assert_eq!(
+            (&wrong["error"]["category"], &wrong["error"]["code"]),
+            (&"store".into(), &"store_key_missing".into())
+        );
+        assert_eq!(refresh["error"]["code"], "insecure_endpoint");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Observer for EventQueue {
                 remaining_ms: milliseconds(*remaining),
             }),
             tokenkit::Event::Waiting { remaining } => EventKind::Waiting(milliseconds(*remaining)),
-            tokenkit::Event::Warning { .. } => EventKind::Warning,
+            tokenkit::Event::Warning(_) => EventKind::Warning,
             tokenkit::Event::BrowserStarted { .. } => EventKind::BrowserStarted,
             tokenkit::Event::BrowserNotStarted { .. } => EventKind::BrowserNotStarted,
             tokenkit::Event::AnswerRefused { .. } => EventKind::AnswerRefused,
@@ -104,7 +104,7 @@ mod tests {
         let text = String::new;
         let remaining = Duration::from_millis(2500);
         for (event, kind) in [
-            (tokenkit::Event::Warning { text: text() }, EventKind::Warning),
+            (tokenkit::Event::Warning(text()), EventKind::Warning),
             (tokenkit::Event::Waiting { remaining }, EventKind::Waiting(2500)),
             (tokenkit::Event::BrowserStarted { program: text() }, EventKind::BrowserStarted),
             (tokenkit::Event::BrowserNotStarted { reason: text() }, EventKind::BrowserNotStarted),

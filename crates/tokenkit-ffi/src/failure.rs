@@ -18,6 +18,8 @@ pub enum Failure {
     Transport(Wire<FailureDetail>),
     /// The server answered with a token that must not be used.
     Token(Wire<FailureDetail>),
+    /// The store on this machine cannot be used as asked.
+    Store(Wire<FailureDetail>),
     /// A fault in this library or in a signer its caller supplied.
     Internal(Wire<FailureDetail>),
 }
@@ -91,6 +93,7 @@ impl From<Error> for Failure {
             Category::Server => Self::Server(detail),
             Category::Transport => Self::Transport(detail),
             Category::Token => Self::Token(detail),
+            Category::Store => Self::Store(detail),
             Category::Internal => Self::Internal(detail),
         }
     }
@@ -103,6 +106,7 @@ pub(crate) fn category_name(category: Category) -> &'static str {
         Category::Server => "server",
         Category::Transport => "transport",
         Category::Token => "token",
+        Category::Store => "store",
         Category::Internal => "internal",
     }
 }
@@ -119,6 +123,7 @@ mod tests {
             Failure::Server(mut detail) => ("server", detail.unwire()),
             Failure::Transport(mut detail) => ("transport", detail.unwire()),
             Failure::Token(mut detail) => ("token", detail.unwire()),
+            Failure::Store(mut detail) => ("store", detail.unwire()),
             Failure::Internal(mut detail) => ("internal", detail.unwire()),
         }
     }
@@ -190,6 +195,7 @@ mod tests {
             Error::InvalidInput { code, message: text() },
             Error::Transport(Box::new(transport)),
             Error::Token { code, message: text(), endpoint: text() },
+            Error::Store { code, message: text() },
             Error::Internal { code, message: text() },
         ];
         for error in errors {

@@ -12,11 +12,13 @@ pub mod events;
 pub mod failure;
 pub mod governance;
 pub mod jose;
+pub mod lcs;
 mod panic;
 pub mod service;
 pub mod sign_in;
 pub mod signer;
 mod slots;
+pub mod store;
 pub mod venafi;
 mod wire_buffers;
 

@@ -16,6 +16,7 @@ use interoptopus::pattern::asynk::Async;
 use interoptopus::rt::Tokio;
 use interoptopus::wire::Wire;
 use interoptopus::{AsyncRuntime, ffi};
+use tokenkit::store::Memory;
 use tokenkit::{Client, Error, ErrorCode, Secret};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -27,6 +28,10 @@ use crate::jose::{
     self, DecodedJwt, Jwk, JwkRequest, JwtSignRequest, JwtVerification, JwtVerifyRequest, KeyPair,
     KeyPairRequest, MetadataRequest, MetadataResponse, PkceChallenge, SignedJwt,
 };
+use crate::lcs::{
+    self, LcsAddress, LcsCheckRequest, LcsClearRequest, LcsConfig, LcsConfigRequest, LcsImport,
+    LcsImportRequest, LcsRefreshRequest, LcsSaveRequest, LcsTokenRequest, LcsTokenState, LcsWritten,
+};
 use crate::panic::{catch, catch_async, provoke, silence};
 use crate::sign_in::{
     AuthorizationRequest, AuthorizationResponse, DeviceAuthorizationRequest, DeviceAuthorizationResponse,
@@ -34,17 +39,22 @@ use crate::sign_in::{
     UserInfoRequest, UserInfoResponse,
 };
 use crate::signer::SignCallback;
+use crate::store::{
+    Host, RefreshRequest, StoreMoveRequest, StoreOptions, StoreReadRequest, StoreRemoveRequest, StoreSection,
+    StoreStatus, StoreUpdateRequest, StoreWritten,
+};
 use crate::venafi::{
     self, VenafiRegion, VenafiServer, VenafiServerRequest, VenafiSessionRequest, VenafiSessionState,
     VenafiToken, VenafiTokenRequest, VenafiUser, VenafiUserRequest,
 };
 
-/// The worker threads and connections of a process.
+/// The worker threads and connections of a process, and what it remembers of its stores.
 #[ffi(service)]
 #[derive(AsyncRuntime)]
 pub struct TokenClient {
     runtime: Tokio,
     client: Arc<Client>,
+    memory: Arc<Memory>,
 }
 
 #[ffi]
@@ -52,7 +62,9 @@ impl TokenClient {
     /// Starts the worker threads. One client is enough for a process.
     pub fn create() -> ffi::Result<Self, Failure> {
         silence();
-        catch(|| Ok(Self { runtime: Tokio::new(), client: Arc::default() })).map_err(Failure::from).into()
+        catch(|| Ok(Self { runtime: Tokio::new(), client: Arc::default(), memory: Arc::default() }))
+            .map_err(Failure::from)
+            .into()
     }
 
     /// Panics inside the library, to try how a host bears it: as an internal failure.
@@ -71,6 +83,7 @@ impl TokenClient {
 pub struct Operation {
     runtime: Tokio,
     client: Arc<Client>,
+    memory: Arc<Memory>,
     resources: Resources,
     pending: Mutex<Option<Pending>>,
     queue: Mutex<Option<EventQueue>>,
@@ -85,6 +98,7 @@ impl Operation {
         ffi::Ok(Self {
             runtime: client.runtime.clone(),
             client: client.client.clone(),
+            memory: client.memory.clone(),
             resources: Resources::default(),
             pending: Mutex::default(),
             queue: Mutex::new(Some(EventQueue(sender))),
@@ -352,6 +366,169 @@ impl Operation {
         catch(|| jose::pkce().map(Wire::from)).map_err(Failure::from).into()
     }
 
+    /// Makes a refresh once, however many ask for it with the same refresh token: whoever comes later gets the tokens
+    /// of the first. A request that was sent is finished and its answer kept, even when the caller goes away.
+    pub async fn refresh_once(
+        this: Async<Self>,
+        request: Wire<RefreshRequest>,
+    ) -> ffi::Result<Wire<TokenResponse>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &this.client, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Says where the store is and how it is kept.
+    pub async fn store_status(
+        this: Async<Self>,
+        request: Wire<StoreOptions>,
+    ) -> ffi::Result<Wire<StoreStatus>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.status(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Gives the store another key, or none. When it was interrupted, the same again finishes it.
+    pub async fn store_move(
+        this: Async<Self>,
+        request: Wire<StoreMoveRequest>,
+    ) -> ffi::Result<Wire<StoreStatus>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Reads a section.
+    pub async fn store_read(
+        this: Async<Self>,
+        request: Wire<StoreReadRequest>,
+    ) -> ffi::Result<Wire<StoreSection>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Changes a section under its lock.
+    pub async fn store_update(
+        this: Async<Self>,
+        request: Wire<StoreUpdateRequest>,
+    ) -> ffi::Result<Wire<StoreWritten>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Removes a section.
+    pub async fn store_remove(
+        this: Async<Self>,
+        request: Wire<StoreRemoveRequest>,
+    ) -> ffi::Result<Wire<StoreWritten>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Requests a token for LCS with a user name and password (RFC 6749 section 4.3).
+    pub async fn lcs_token(
+        this: Async<Self>,
+        request: Wire<LcsTokenRequest>,
+    ) -> ffi::Result<Wire<TokenResponse>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &this.client, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Refreshes a token for LCS once, as [`refresh_once`](Self::refresh_once) does.
+    pub async fn lcs_refresh(
+        this: Async<Self>,
+        request: Wire<LcsRefreshRequest>,
+    ) -> ffi::Result<Wire<TokenResponse>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &this.client, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Reads the settings for LCS.
+    pub async fn lcs_config(
+        this: Async<Self>,
+        request: Wire<LcsConfigRequest>,
+    ) -> ffi::Result<Wire<LcsConfig>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Saves settings for LCS.
+    pub async fn lcs_save(
+        this: Async<Self>,
+        request: Wire<LcsSaveRequest>,
+    ) -> ffi::Result<Wire<LcsWritten>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Forgets settings for LCS.
+    pub async fn lcs_clear(
+        this: Async<Self>,
+        request: Wire<LcsClearRequest>,
+    ) -> ffi::Result<Wire<LcsWritten>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Looks at a token for LCS: when does it expire?
+    pub async fn lcs_check(
+        this: Async<Self>,
+        request: Wire<LcsCheckRequest>,
+    ) -> ffi::Result<Wire<LcsTokenState>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// Takes over the settings of d365fo.tools.
+    pub async fn lcs_import(
+        this: Async<Self>,
+        request: Wire<LcsImportRequest>,
+    ) -> ffi::Result<Wire<LcsImport>, Failure> {
+        let call = async move {
+            let host = this.host()?;
+            read(request)?.run(&this.resources, &host).await.map(Wire::from)
+        };
+        catch_async(call).await.map_err(Failure::from).into()
+    }
+
+    /// The addresses of the LCS API.
+    pub fn lcs_addresses(&self) -> ffi::Result<Wire<Vec<LcsAddress>>, Failure> {
+        let work = || Ok(Wire::from(lcs::addresses()));
+        catch(work).map_err(Failure::from).into()
+    }
+
     /// Waits until something has happened and returns it. Nothing means that the call is over.
     pub async fn next_events(this: Async<Self>) -> ffi::Result<Wire<Vec<Event>>, Failure> {
         let next = async move {
@@ -364,6 +541,11 @@ impl Operation {
 }
 
 impl Operation {
+    /// What a call with a store needs.
+    fn host(&self) -> Result<Host, Error> {
+        Ok(Host { memory: self.memory.clone(), observer: Arc::new(self.start()?) })
+    }
+
     /// The queue of the one call that an operation makes.
     fn start(&self) -> Result<EventQueue, Error> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();

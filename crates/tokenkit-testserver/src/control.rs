@@ -28,6 +28,7 @@ pub(crate) fn router() -> Router<Arc<AppState>> {
         .route("/device", post(device))
         .route("/requests", get(requests))
         .route("/canned", put(canned))
+        .route("/entra", get(entra).put(configure_entra))
         .route("/open", get(open))
         .route("/venafi", post(venafi_tokens))
         .route("/venafi/jwt", post(venafi_jwt))
@@ -141,6 +142,16 @@ async fn canned(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
         queue.push(reply.build()?);
     }
     state.store().canned.insert(path, queue);
+    Ok(Json(json!({})))
+}
+
+async fn entra(State(state): State<Arc<AppState>>) -> Json<Value> {
+    Json(state.store().entra.describe())
+}
+
+/// Replaces all settings; those that are absent take their defaults.
+async fn configure_entra(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
+    state.store().entra.configure(parse(&body)?);
     Ok(Json(json!({})))
 }
 

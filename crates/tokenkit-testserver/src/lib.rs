@@ -8,6 +8,7 @@
 //! | `POST /token` | token endpoint, RFC 6749 section 3.2; the clients are in [`clients`] |
 //! | `POST /device_authorization` | RFC 8628; `test_interval` and `test_expires_in` (seconds) shorten the waiting |
 //! | `GET /userinfo` | `OpenID` Connect Core section 5.3, for access tokens with the scope `openid` |
+//! | `POST /{tenant}/oauth2/token`, `/{tenant}/oauth2/v2.0/token` | as Microsoft Entra answers a public client; see [`entra`] |
 //! | `GET /jwks` | the public key that verifies ID tokens |
 //! | `POST /v1/oauth2/v2.0/{tenant}/token`, `GET /v1/useraccounts` | Venafi's service: [`venafi`] |
 //! | `POST /auth/token/delegate`, `POST /auth/token/refresh`, `DELETE /admin/auth/token/cache`, also below `/governance` | Cloud Governance: [`governance`] |
@@ -42,6 +43,7 @@ pub mod clients;
 mod control;
 mod device;
 mod echo;
+pub mod entra;
 mod error;
 mod form;
 pub mod governance;
@@ -173,6 +175,18 @@ impl TestServer {
         governance::accept(&mut self.state.store(), refresh_token.to_owned());
     }
 
+    /// Changes how the endpoints of [`entra`] behave.
+    pub fn configure_entra(&self, settings: entra::Settings) {
+        self.state.store().entra.configure(settings);
+    }
+
+    /// What the endpoints of [`entra`] have counted: `passwords`, `refreshes`, `reuses`, `invalid_grants`, and the
+    /// `newest` refresh token.
+    #[must_use]
+    pub fn entra(&self) -> serde_json::Value {
+        self.state.store().entra.describe()
+    }
+
     /// Asks for these credentials (`Basic`, RFC 9110 section 11.7) on every proxied request from now on.
     pub fn require_proxy_credentials(&self, username: &str, password: &str) {
         self.state.store().proxy = Some(proxy::credentials(username, password));
@@ -203,6 +217,8 @@ fn router(state: Arc<AppState>, scheme: Scheme) -> Router {
         .route("/token", post(token::token).fallback(error::post_only))
         .route("/device_authorization", post(device::authorize).fallback(error::post_only))
         .route("/userinfo", get(userinfo::userinfo))
+        .route("/{tenant}/oauth2/token", post(entra::v1).fallback(error::post_only))
+        .route("/{tenant}/oauth2/v2.0/token", post(entra::v2).fallback(error::post_only))
         .route("/jwks", get(id_token::jwks))
         .route("/echo-token", any(echo::echo_token))
         .route("/slow", any(echo::slow))

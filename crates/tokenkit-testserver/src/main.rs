@@ -1,6 +1,6 @@
 //! Runs the server for tests in other languages.
 //!
-//! Prints one line of JSON when ready (URLs, the authority's certificate file, the clients and the user) and nothing
+//! Prints one line of JSON when ready (URLs, the authority's certificate file, the clients and the users) and nothing
 //! else, and ends when its standard input does, so that it never outlives the test that started it.
 
 #![forbid(unsafe_code)]
@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use tokenkit_testserver::{TestServer, clients, governance, venafi};
+use tokenkit_testserver::{TestServer, clients, entra, governance, venafi};
 use tokio::sync::oneshot;
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,6 +51,10 @@ fn ready_line(server: &TestServer) -> Value {
             })),
         },
         "user": { "username": clients::USERNAME, "password": clients::PASSWORD },
+        "entra": {
+            "clients": entra::CLIENTS,
+            "user": { "username": entra::USERNAME, "password": entra::PASSWORD },
+        },
     })
 }
 

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::RecordedRequest;
 use crate::canned::Queue;
 use crate::device::Device;
+use crate::entra::Entra;
 use crate::id_token::Signer;
 use crate::token::{Code, RefreshToken};
 use crate::{governance, venafi};
@@ -35,6 +36,7 @@ pub(crate) struct Store {
     pub(crate) refresh_tokens: HashMap<String, RefreshToken>,
     /// Users by access token, of those with the scope `openid`.
     pub(crate) subjects: HashMap<String, String>,
+    pub(crate) entra: Entra,
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
     pub(crate) venafi: venafi::Service,

@@ -367,7 +367,7 @@ impl Client {
 
 fn warn_of_weak_key(authentication: &ClientAuthentication, observer: &dyn Observer) {
     if let Some(text) = authentication.weakness() {
-        observer.event(Event::Warning { text });
+        observer.event(Event::Warning(text));
     }
 }
 

@@ -40,6 +40,14 @@ pub enum Error {
         /// The endpoint that issued it.
         endpoint: String,
     },
+    /// The store on this machine cannot be used as asked.
+    #[error("{message}")]
+    Store {
+        /// What stands in the way.
+        code: ErrorCode,
+        /// What happened, with the path.
+        message: String,
+    },
     /// A fault in this library or in a signer its caller supplied.
     #[error("{message}")]
     Internal {
@@ -114,6 +122,8 @@ pub enum Category {
     Transport,
     /// The token that came.
     Token,
+    /// The store on this machine.
+    Store,
     /// This library.
     Internal,
 }
@@ -244,6 +254,30 @@ error_codes! {
     MalformedUserInfo = "malformed_userinfo", "Check that the address is that of the userinfo endpoint, and that the access token has the scope openid.";
     /// The answer of the device authorization endpoint is not as it has to be (RFC 8628 section 3.2).
     MalformedDeviceAuthorization = "malformed_device_authorization", "Check that the address is that of the device authorization endpoint.";
+    /// The client was neither given nor stored.
+    MissingClientId = "missing_client_id", "Give the client id with the call, or store it once.";
+    /// The address of the LCS API was neither given nor stored.
+    MissingLcsApiUri = "missing_lcs_api_uri", "Give the address of the LCS API with the call, or store it once.";
+    /// The refresh token was neither given nor stored.
+    MissingRefreshToken = "missing_refresh_token", "Give the refresh token with the call, or sign in again and store the tokens.";
+    /// A name that no section of a store can have.
+    InvalidSection = "invalid_section", "Use 1 to 64 of the characters a-z, 0-9, - and _.";
+    /// Settings to take over that cannot be read.
+    InvalidImport = "invalid_import", "Give the JSON file of PSFramework, or an export of its registry key.";
+    /// Another process holds a lock for longer than one wants to wait.
+    StoreLocked = "store_locked", "Wait for the process that is named, or end it; its lock then goes with it.";
+    /// Somebody else owns the store, or could have put something in its place.
+    StoreNotPrivate = "store_not_private", "Use a folder of your own that holds nothing else.";
+    /// The operating system refused to read or write the store.
+    StoreIo = "store_io", "Check the path, the free space and the permissions, or choose another folder.";
+    /// The store is of a later version.
+    StoreVersion = "store_version", "Update TokenKit: a later version has written this store.";
+    /// The store is sealed, and its key was not given.
+    StoreKeyMissing = "store_key_missing", "Give the key that seals the store, or move the store away and begin a new one.";
+    /// A key was given, but it is not that of the store.
+    StoreKeyWrong = "store_key_wrong", "Give the key with which the store was sealed. Nothing was changed.";
+    /// The key is in the keyring of the operating system, and that does not answer.
+    StoreKeyring = "store_keyring", "Unlock the keyring or sign in to the desktop, and try again. Or move the store to another backend where the keyring answers.";
     /// A signer outside this library failed.
     SigningFailed = "signing_failed", "Check that the private key is present, and that this user may use it.";
     /// A fault in this library.
@@ -286,6 +320,14 @@ impl Error {
         Self::InvalidInput { code, message: message.into() }
     }
 
+    pub(crate) fn store(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Store { code, message: message.into() }
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::Internal { code: ErrorCode::Internal, message: message.into() }
+    }
+
     /// Who is at fault.
     #[must_use]
     pub fn category(&self) -> Category {
@@ -294,6 +336,7 @@ impl Error {
             Self::Server(_) | Self::Authorization { .. } => Category::Server,
             Self::Transport(_) => Category::Transport,
             Self::Token { .. } => Category::Token,
+            Self::Store { .. } => Category::Store,
             Self::Internal { .. } => Category::Internal,
         }
     }
@@ -308,7 +351,10 @@ impl Error {
     #[must_use]
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::InvalidInput { code, .. } | Self::Token { code, .. } | Self::Internal { code, .. } => *code,
+            Self::InvalidInput { code, .. }
+            | Self::Token { code, .. }
+            | Self::Store { code, .. }
+            | Self::Internal { code, .. } => *code,
             Self::Server(error) => error.code,
             Self::Authorization { .. } => ErrorCode::OAuth,
             Self::Transport(error) => error.code,
@@ -341,7 +387,7 @@ impl Error {
             Self::Server(error) => Some(&error.endpoint),
             Self::Transport(error) => Some(&error.endpoint),
             Self::Token { endpoint, .. } | Self::Authorization { endpoint, .. } => Some(endpoint),
-            Self::InvalidInput { .. } | Self::Internal { .. } => None,
+            Self::InvalidInput { .. } | Self::Store { .. } | Self::Internal { .. } => None,
         }
     }
 
@@ -355,6 +401,7 @@ impl Error {
             Self::Authorization { oauth, .. } => {
                 matches!(oauth.error.as_str(), "server_error" | "temporarily_unavailable")
             }
+            Self::Store { code, .. } => *code == ErrorCode::StoreLocked,
             _ => false,
         }
     }

@@ -55,10 +55,9 @@ pub enum Event {
         remaining: Duration,
     },
     /// Something that the user should know, and that nothing else tells.
-    Warning {
-        /// What it is, in one sentence.
-        text: String,
-    },
+    Warning(String),
+    /// Something that is good to know when one looks closer.
+    Note(String),
     /// A user is waited for; told once a second.
     Waiting {
         /// Time that the user has left.
@@ -112,7 +111,7 @@ impl fmt::Display for Event {
                 interval.as_secs(),
                 remaining.as_secs()
             ),
-            Self::Warning { text } => f.write_str(text),
+            Self::Warning(text) | Self::Note(text) => f.write_str(text),
             Self::Waiting { remaining } => {
                 write!(f, "Waiting for the sign-in: {} s left", remaining.as_secs_f64().ceil())
             }
@@ -191,7 +190,7 @@ mod tests {
         Event::Pending { interval: Duration::from_secs(5), remaining: Duration::from_secs(595) },
         "Waiting for the sign-in: next question in 5 s, the code expires in 595 s"
     )]
-    #[case(Event::Warning { text: "The key is short.".into() }, "The key is short.")]
+    #[case(Event::Warning("The key is short.".into()), "The key is short.")]
     #[case(Event::Waiting { remaining: Duration::from_millis(298_001) }, "Waiting for the sign-in: 299 s left")]
     #[case(Event::BrowserStarted { program: "xdg-open".into() }, "Started the browser (xdg-open)")]
     #[case(

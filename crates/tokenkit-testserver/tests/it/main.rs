@@ -4,6 +4,7 @@
 
 mod binary;
 mod device;
+mod entra;
 mod governance;
 mod token;
 mod userinfo;

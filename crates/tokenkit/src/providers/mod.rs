@@ -1,6 +1,8 @@
 //! What is special to one vendor, a file each. All else is the rest of this crate.
 
 pub mod governance;
+pub mod lcs;
+mod lcs_import;
 pub mod venafi;
 
 use url::Url;

@@ -1,0 +1,102 @@
+using System.Management.Automation;
+
+using TokenKit.Native;
+
+namespace TokenKit.Commands;
+
+/// <summary>Takes over the LCS configuration that d365fo.tools keeps. It stays there, too.</summary>
+[Cmdlet(VerbsData.Import, "D365LcsApiConfig", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Import-D365LcsApiConfig.md")]
+[OutputType(SettingType)]
+public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
+{
+    private const string SettingType = "TokenKit.LcsApiSetting";
+
+    /// <summary>A <c>psf_config.json</c> or an export of the registry; where d365fo.tools keeps it for this user when absent.</summary>
+    [Parameter(Position = 0)]
+    public string? Path { get; set; }
+
+    /// <summary>Keeps the values for this process only.</summary>
+    [Parameter]
+    public SwitchParameter Temporary { get; set; }
+
+    /// <inheritdoc/>
+    private protected override void Process()
+    {
+        (string source, string? file, IReadOnlyList<(string Name, string Text)> registry) = Source();
+        LcsImport? preview = null;
+        Import(file, registry, dryRun: true, found => preview = found);
+        if (preview is null)
+        {
+            return;
+        }
+        foreach (LcsRefused entry in preview.refused)
+        {
+            WriteWarning($"{entry.name} is not taken over: {entry.reason}");
+        }
+        if (preview.found.Count == 0)
+        {
+            throw Failures.Invalid($"There is no LCS configuration of d365fo.tools in {source}.", "invalid_import");
+        }
+        string names = string.Join(", ", preview.found.Select(setting => setting.name));
+        if (ShouldProcess(source, $"Import {names}"))
+        {
+            Import(file, registry, dryRun: false, found => found.found.ForEach(setting => WriteObject(Shape(setting))));
+        }
+    }
+
+    private static PSObject Shape(LcsImported setting)
+    {
+        var result = new PSObject();
+        Output.Set(result, "Name", setting.name);
+        Output.Set(result, "Value", setting.shown);
+        Output.Set(result, "Changed", setting.changed);
+        result.TypeNames.Insert(0, SettingType);
+        return result;
+    }
+
+    private (string Name, string? File, IReadOnlyList<(string Name, string Text)> Registry) Source()
+    {
+        if (!string.IsNullOrEmpty(Path))
+        {
+            string path = GetUnresolvedProviderPathFromPSPath(Path);
+            return (path, path, []);
+        }
+        if (OperatingSystem.IsWindows())
+        {
+            return ($@"HKCU:\{PSFrameworkConfig.RegistryKey}", null, PSFrameworkConfig.ReadRegistry());
+        }
+        return (PSFrameworkConfig.DefaultFile, PSFrameworkConfig.DefaultFile, []);
+    }
+
+    private void Import(string? file, IReadOnlyList<(string Name, string Text)> registry, bool dryRun, Action<LcsImport> take)
+    {
+        var call = new Call();
+        LcsImportRequest request;
+        try
+        {
+            request = new LcsImportRequest
+            {
+                store = StoreEnvironment.Options(call),
+                path = file,
+                registry = [.. registry.Select(entry => new Native.Parameter { name = entry.Name, content = call.Put(entry.Text) })],
+                temporary = Temporary,
+                dry_run = dryRun,
+            };
+        }
+        catch
+        {
+            call.Dispose();
+            throw;
+        }
+        Send(
+            call,
+            operation => operation.LcsImport(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "import",
+            found =>
+            {
+                take(found);
+                return Array.Empty<object>();
+            });
+    }
+}
