@@ -191,10 +191,10 @@ function Wait-Pwsh($Running, [int] $Milliseconds = 60000) {
 }
 
 # Runs a script text in a new pwsh and returns its exit code, standard output and standard error.
-function Invoke-Pwsh([string] $Script, [string[]] $ArgumentList = @(), [hashtable] $Environment = @{}, [string[]] $Launcher = @()) {
+function Invoke-Pwsh([string] $Script, [string[]] $ArgumentList = @(), [hashtable] $Environment = @{}, [string[]] $Launcher = @(), [int] $Milliseconds = 60000) {
     $running = Start-Pwsh $Script $ArgumentList $Environment $Launcher
     $running.Process.StandardInput.Close()
-    Wait-Pwsh $running
+    Wait-Pwsh $running $Milliseconds
 }
 
 # A pipeline in a new runspace without user interface, so that a missing mandatory parameter is an error and

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::canned::{Canned, Queue};
 use crate::device::{self, UserAction};
+use crate::fault::{self, Fault};
 use crate::record::RecordedRequest;
 use crate::state::{AppState, Store};
 use crate::{governance, proxy, token, venafi};
@@ -29,6 +30,7 @@ pub(crate) fn router() -> Router<Arc<AppState>> {
         .route("/requests", get(requests))
         .route("/canned", put(canned))
         .route("/entra", get(entra).put(configure_entra))
+        .route("/fault", put(fault))
         .route("/open", get(open))
         .route("/venafi", post(venafi_tokens))
         .route("/venafi/jwt", post(venafi_jwt))
@@ -153,6 +155,23 @@ async fn entra(State(state): State<Arc<AppState>>) -> Json<Value> {
 async fn configure_entra(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
     state.store().entra.configure(parse(&body)?);
     Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultAt {
+    name: String,
+    fault: Fault,
+    #[serde(default)]
+    body: String,
+}
+
+/// Sets the fault of a name, and tells its URL.
+async fn fault(State(state): State<Arc<AppState>>, body: Bytes) -> Reply {
+    let FaultAt { name, fault, body } = parse(&body)?;
+    let url =
+        fault::set(&state, &name, fault, body.into_bytes()).map_err(|error| BadControl(error.to_string()))?;
+    Ok(Json(json!({ "url": url })))
 }
 
 async fn open(State(state): State<Arc<AppState>>) -> Json<Value> {

@@ -15,6 +15,7 @@
 //! | `/echo-token` | a token response that repeats the request in its member `received` |
 //! | `/slow?ms=N` | a token response after N milliseconds |
 //! | `/control/…` | how tests in other languages steer the server |
+//! | `/<name>` on other ports | the fault that was set with [`TestServer::fault`] |
 //! | anything else | the replies registered with [`TestServer::canned`], by custom under `/canned/` |
 //!
 //! The endpoints of the two services give replies registered for their paths first, and answer themselves again when
@@ -45,6 +46,7 @@ mod device;
 mod echo;
 pub mod entra;
 mod error;
+mod fault;
 mod form;
 pub mod governance;
 mod id_token;
@@ -58,6 +60,7 @@ pub mod venafi;
 
 pub use canned::Canned;
 pub use device::UserAction;
+pub use fault::{Fault, Place};
 pub use record::{RecordedRequest, Scheme};
 pub use token::CodeRequest;
 pub use venafi::{ExpiresIn, VenafiJwt, VenafiTokens};
@@ -91,12 +94,13 @@ impl TestServer {
         let http = bind()?;
         let https = bind()?;
         let http_port = http.local_addr()?.port();
-        let state = Arc::new(AppState::new(https.local_addr()?.port())?);
-
         let context = runtime.enter();
+        let (fault_ports, fault_sockets) = fault::bind()?;
+        let state = Arc::new(AppState::new(https.local_addr()?.port(), fault_ports)?);
+        fault::serve(fault_sockets, &state, certificates.server_config()?);
         let server = axum_server::from_tcp(http)?.acceptor(NoDelayAcceptor::new());
         runtime.spawn(server.serve(router(state.clone(), Scheme::Http).into_make_service()));
-        let tls = RustlsAcceptor::new(RustlsConfig::from_config(certificates.server_config()?));
+        let tls = RustlsAcceptor::new(RustlsConfig::from_config(certificates.server_config()?.into()));
         let server = axum_server::from_tcp(https)?.acceptor(tls.acceptor(NoDelayAcceptor::new()));
         runtime.spawn(server.serve(router(state.clone(), Scheme::Https).into_make_service()));
         drop(context);
@@ -140,6 +144,16 @@ impl TestServer {
     /// of the two services each reply is used up, and then the endpoint answers.
     pub fn canned(&self, path: &str, reply: Canned) {
         self.state.store().canned.entry(path.to_owned()).or_default().push(reply);
+    }
+
+    /// Makes every path with the segment `name` end in a fault, and returns the URL of `/name`: on a port of its own.
+    /// `body` is the body of the answer that is spoilt.
+    ///
+    /// # Errors
+    ///
+    /// The port is not there any more.
+    pub fn fault(&self, name: &str, fault: Fault, body: impl Into<Vec<u8>>) -> io::Result<String> {
+        fault::set(&self.state, name, fault, body.into())
     }
 
     /// Issues an authorization code, as the authorization endpoint would after the user has agreed.

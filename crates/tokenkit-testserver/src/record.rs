@@ -88,10 +88,10 @@ impl RecordedRequest {
 }
 
 /// Counts a request as open until dropped: also when the peer hangs up and the handler is dropped unfinished.
-struct Open(Arc<AppState>);
+pub(crate) struct Open(Arc<AppState>);
 
 impl Open {
-    fn new(state: Arc<AppState>) -> Self {
+    pub(crate) fn new(state: Arc<AppState>) -> Self {
         state.open.fetch_add(1, Ordering::SeqCst);
         Self(state)
     }

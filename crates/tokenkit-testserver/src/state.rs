@@ -13,6 +13,7 @@ use crate::RecordedRequest;
 use crate::canned::Queue;
 use crate::device::Device;
 use crate::entra::Entra;
+use crate::fault::{self, Fault};
 use crate::id_token::Signer;
 use crate::token::{Code, RefreshToken};
 use crate::{governance, venafi};
@@ -21,6 +22,7 @@ use crate::{governance, venafi};
 #[derive(Debug)]
 pub(crate) struct AppState {
     pub(crate) https_port: u16,
+    pub(crate) fault_ports: fault::Ports,
     pub(crate) signer: Signer,
     /// Requests being answered.
     pub(crate) open: AtomicUsize,
@@ -37,6 +39,8 @@ pub(crate) struct Store {
     /// Users by access token, of those with the scope `openid`.
     pub(crate) subjects: HashMap<String, String>,
     pub(crate) entra: Entra,
+    /// By name, each with the body of the answer that it spoils.
+    pub(crate) faults: HashMap<String, (Fault, Vec<u8>)>,
     /// By device code.
     pub(crate) devices: HashMap<String, Device>,
     pub(crate) venafi: venafi::Service,
@@ -46,9 +50,9 @@ pub(crate) struct Store {
 }
 
 impl AppState {
-    pub(crate) fn new(https_port: u16) -> io::Result<Self> {
+    pub(crate) fn new(https_port: u16, fault_ports: fault::Ports) -> io::Result<Self> {
         let signer = Signer::generate().map_err(io::Error::other)?;
-        Ok(Self { https_port, signer, open: AtomicUsize::new(0), store: Mutex::default() })
+        Ok(Self { https_port, fault_ports, signer, open: AtomicUsize::new(0), store: Mutex::default() })
     }
 
     /// Locks the store; never hold it across an await.

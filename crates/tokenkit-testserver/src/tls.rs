@@ -56,7 +56,7 @@ impl Certificates {
     }
 
     /// TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1 to choose from.
-    pub(crate) fn server_config(&self) -> io::Result<Arc<ServerConfig>> {
+    pub(crate) fn server_config(&self) -> io::Result<ServerConfig> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -64,7 +64,7 @@ impl Certificates {
             .with_single_cert(vec![self.certificate.clone()], PrivateKeyDer::Pkcs8(self.key.clone_key()))
             .map_err(io::Error::other)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(config)
     }
 }
 

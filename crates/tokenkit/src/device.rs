@@ -10,7 +10,7 @@ use crate::client_auth::{Attempt, ClientAuthentication};
 use crate::client_request::{ClientRequest, optional};
 use crate::error::{Error, ErrorCode};
 use crate::message::{Field, HttpRequest, HttpResponse};
-use crate::reply::{expiry, oauth_success, seconds, text, unusable, wipe};
+use crate::reply::{self, expiry, oauth_success, seconds, text, unusable, wipe};
 use crate::secret::Secret;
 
 /// A request to a device authorization endpoint (RFC 8628 section 3.1).
@@ -205,21 +205,31 @@ impl DevicePolling {
             }
             _ => return Err(error),
         }
-        if elapsed.saturating_add(self.interval) >= self.expires_in {
+        let wanted = reply::retry_after(&error).unwrap_or_default();
+        let in_time = |pause| elapsed.saturating_add(pause) < self.expires_in;
+        if in_time(self.interval) && !in_time(wanted) {
+            // The server will not have the question before the code expires.
+            return Err(error);
+        }
+        let pause = self.interval.max(wanted);
+        if !in_time(pause) {
             return Err(Error::Token {
                 code: ErrorCode::DeviceCodeExpired,
                 message: "The device code expired before the sign-in was finished.".into(),
                 endpoint: error.endpoint().unwrap_or_default().to_owned(),
             });
         }
-        Ok(self.interval)
+        Ok(pause)
     }
 }
 
 fn is_passing(error: &Error) -> bool {
     match error {
         Error::Server(failure) => matches!(failure.reply.status, 429 | 502..=504),
-        _ => matches!(error.error_code(), ErrorCode::Timeout | ErrorCode::ConnectionLost),
+        _ => matches!(
+            error.error_code(),
+            ErrorCode::Timeout | ErrorCode::ConnectionLost | ErrorCode::RequestRefused
+        ),
     }
 }
 
@@ -261,6 +271,18 @@ mod tests {
         }))
     }
 
+    fn busy(retry_after: &str) -> Error {
+        let headers = vec![("retry-after".into(), retry_after.into())];
+        Error::Server(Box::new(ServerError {
+            code: ErrorCode::Http,
+            message: String::new(),
+            endpoint: "https://as.example/token".into(),
+            oauth: None,
+            reply: Reply { status: 503, headers, body: String::new() },
+            retryable: true,
+        }))
+    }
+
     fn polling() -> DevicePolling {
         DevicePolling { interval: Duration::from_secs(5), expires_in: Duration::from_mins(10) }
     }
@@ -284,6 +306,16 @@ mod tests {
     fn a_server_that_is_down_is_asked_again_later() {
         let mut polling = polling();
         assert_eq!(polling.next_pause(http(503), Duration::ZERO).unwrap(), Duration::from_secs(10));
+    }
+
+    #[rstest]
+    #[case::longer("60", Some(60))]
+    #[case::shorter("1", Some(10))]
+    #[case::longer_than_the_code_is_valid("601", None)]
+    fn the_server_says_when_to_ask_again(#[case] retry_after: &str, #[case] pause: Option<u64>) {
+        let next = polling().next_pause(busy(retry_after), Duration::ZERO);
+        assert_eq!(next.as_ref().ok(), pause.map(Duration::from_secs).as_ref());
+        assert_eq!(next.err().map(|error| error.error_code()), pause.is_none().then_some(ErrorCode::Http));
     }
 
     #[test]

@@ -92,7 +92,10 @@ impl MetadataLocation {
     }
 
     /// Reads the answer to a request for metadata.
-    pub(crate) fn read(&self, request: &HttpRequest, response: &HttpResponse) -> Result<Metadata, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Server`] for an error answer or one that is no metadata, [`ErrorCode::IssuerMismatch`] among them.
+    pub fn read(&self, request: &HttpRequest, response: &HttpResponse) -> Result<Metadata, Error> {
         let object = reply::success(request, response)?;
         if let Err(what) = self.check_issuer(&object) {
             return Err(reply::unusable(request, response, ErrorCode::IssuerMismatch, &what));

@@ -214,6 +214,8 @@ error_codes! {
     Timeout = "timeout", "Try again, or allow more time.";
     /// The connection ended before the answer was complete.
     ConnectionLost = "connection_lost", "Try again. A one-time credential that was sent may have been consumed.";
+    /// The server ended the request before it worked on it (RFC 9113 section 8.7).
+    RequestRefused = "request_refused", "Try again: the server has not worked on the request.";
     /// The device code is no longer valid (RFC 8628 section 3.5).
     DeviceCodeExpired = "expired_token", "Start the device flow again and finish the sign-in in time.";
     /// The ID token's nonce is not the one sent (OpenID Connect Core section 3.1.3.7).

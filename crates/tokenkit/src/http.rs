@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::mem::discriminant;
-use std::num::IntErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -168,7 +167,7 @@ impl Http {
             .when(|error| may_repeat(error, replay))
             .adjust(|error, pause| {
                 let pause = pause?;
-                let pause = retry_after(error).map_or(pause, |wanted| wanted.max(pause));
+                let pause = reply::retry_after(error).map_or(pause, |wanted| wanted.max(pause));
                 // Sleeping past the deadline would only turn a clear error into a timeout.
                 (started.elapsed().saturating_add(pause) < config.timeout).then_some(pause)
             })
@@ -249,6 +248,8 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
+        // What is repeated is decided, counted and told here.
+        .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(key.connect_timeout)
         .tls_danger_accept_invalid_certs(key.skip_certificate_check)
@@ -441,10 +442,20 @@ fn transport_error(error: &reqwest::Error, endpoint: &str) -> Error {
         (ErrorCode::DnsFailed, format!("the host name was not resolved: {causes}"), true)
     } else if error.is_connect() {
         (ErrorCode::ConnectFailed, format!("no connection: {causes}"), true)
+    } else if find::<h2::Error>(error).is_some_and(is_refusal) {
+        (ErrorCode::RequestRefused, format!("the server did not take the request: {causes}"), true)
     } else {
         (ErrorCode::ConnectionLost, format!("the connection ended early: {causes}"), true)
     };
     transport(code, message, endpoint, retryable)
+}
+
+/// Whether the server promises that it has not worked on the request (RFC 9113 sections 6.8 and 8.7).
+fn is_refusal(error: &h2::Error) -> bool {
+    let reason = error.reason();
+    error.is_remote()
+        && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
+            || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
 }
 
 /// The innermost causes as one text, without the outer layers that only say "error sending request".
@@ -494,7 +505,10 @@ pub(crate) fn freshness(request: &HttpRequest, response: &HttpResponse) -> Durat
 }
 
 fn may_repeat(error: &Error, replay: Replay) -> bool {
-    let never_carried = matches!(error.error_code(), ErrorCode::DnsFailed | ErrorCode::ConnectFailed);
+    let never_carried = matches!(
+        error.error_code(),
+        ErrorCode::DnsFailed | ErrorCode::ConnectFailed | ErrorCode::RequestRefused
+    );
     // A rate limit is applied before the request is worked on.
     let turned_away = error.reply().is_some_and(|reply| reply.status == 429);
     match error {
@@ -503,16 +517,5 @@ fn may_repeat(error: &Error, replay: Replay) -> bool {
             turned_away || (replay == Replay::Allowed && failure.reply.status >= 500 && failure.retryable)
         }
         _ => false,
-    }
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
-fn retry_after(error: &Error) -> Option<Duration> {
-    let reply = error.reply()?;
-    let (_, value) = reply.headers.iter().find(|(name, _)| name == "retry-after")?;
-    match value.trim().parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }

@@ -14,6 +14,9 @@ use crate::jwt::JwkSet;
 /// not be able to flood the issuer.
 const REFETCH_PAUSE: Duration = Duration::from_secs(30);
 
+/// Key sets that are kept. Whoever invents issuers must not be able to fill the memory; then all but those in use go.
+const MAX_SETS: usize = 1000;
+
 /// Key sets by address. Whoever asks for one that is just being fetched waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct KeyCache {
@@ -42,6 +45,9 @@ impl KeyCache {
     {
         let slot = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            if entries.len() >= MAX_SETS && !entries.contains_key(address) {
+                entries.retain(|_, slot| Arc::strong_count(slot) > 1);
+            }
             entries.entry(address.to_owned()).or_default().clone()
         };
         let mut slot = slot.lock().await;
@@ -120,6 +126,18 @@ mod tests {
         assert_eq!(issuer.ask(Some("rotated"), HOUR).await, 2);
         assert_eq!(issuer.ask(Some("rotated"), HOUR).await, 2);
         assert_eq!(issuer.ask(Some("invented"), HOUR).await, 2);
+    }
+
+    #[tokio::test]
+    async fn invented_issuers_do_not_fill_the_memory() {
+        let cache = KeyCache::default();
+        let nothing = async || Ok((JwkSet::default(), HOUR));
+        let most = |cache: &KeyCache| cache.entries.lock().unwrap().len();
+        for number in 0..3 * MAX_SETS {
+            cache.get(&format!("https://{number}.example"), None, nothing).await.unwrap();
+            assert!(most(&cache) <= MAX_SETS);
+        }
+        assert!(most(&cache) > 1);
     }
 
     #[tokio::test]

@@ -1,5 +1,8 @@
 //! What every endpoint's answer has in common: JSON objects, errors, and what of an answer may be shown.
 
+use std::num::IntErrorKind;
+use std::time::{Duration, SystemTime};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use zeroize::Zeroize as _;
@@ -137,6 +140,17 @@ pub(crate) fn unusable(request: &HttpRequest, response: &HttpResponse, code: Err
 
 pub(crate) fn is_retryable(status: u16) -> bool {
     status == 429 || (status >= 500 && !matches!(status, 501 | 505))
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+pub(crate) fn retry_after(error: &Error) -> Option<Duration> {
+    let reply = error.reply()?;
+    let (_, value) = reply.headers.iter().find(|(name, _)| name == "retry-after")?;
+    match value.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
+    }
 }
 
 pub(crate) fn server_error(

@@ -5,6 +5,7 @@
 mod binary;
 mod device;
 mod entra;
+mod fault;
 mod governance;
 mod token;
 mod userinfo;
