@@ -28,10 +28,12 @@ const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: tru
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 // script(1) has no terminal itself here that could tell the size.
 const line = `stty rows ${rows} cols ${columns}; exec ${positionals.map(quote).join(' ')}`;
+// This person has colours, whoever runs the tests.
+const { NO_COLOR: ignored, ...environment } = process.env;
 const script = spawn('script', process.platform === 'linux'
   ? ['-q', '-e', '-f', '-c', line, '/dev/null']
   : ['-q', '/dev/null', 'sh', '-c', line], {
-  env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8' }, stdio: ['pipe', 'pipe', 'inherit'],
+  env: { ...environment, TERM: 'xterm-256color', LANG: 'C.UTF-8' }, stdio: ['pipe', 'pipe', 'inherit'],
 });
 script.stdin.on('error', () => {});
 // Told to whoever waits whenever the screen has changed.
