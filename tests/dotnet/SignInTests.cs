@@ -163,7 +163,7 @@ public class SignInTests
     public void A_qr_code_is_drawn()
     {
         using var operation = Operation.Create(Calls.Client);
-        using var wire = operation.DrawQr(new QrRequest { text = "https://as.example/device", inverted = false }.Wire());
+        using var wire = operation.DrawQr(new QrRequest { text = "https://as.example/device" }.Wire());
         var code = wire.Unwire();
         Assert.All(code.lines, line => Assert.Equal((int)code.width, line.Length));
         Assert.Matches("^█+$", code.lines[0]);

@@ -304,9 +304,6 @@ pub struct UserInfoResponse {
 pub struct QrRequest {
     /// The text.
     pub text: String,
-    /// Whether dark and light are exchanged: for a terminal with dark text on a light ground.
-    #[serde(default)]
-    pub inverted: bool,
 }
 
 /// A QR code for the terminal.
@@ -579,7 +576,7 @@ fn subject_of(id_token: &Secret, expected: Option<String>) -> Result<String, Err
 
 impl QrRequest {
     pub(crate) fn draw(&self) -> Result<QrCode, Error> {
-        let lines = tokenkit::qr_code(&self.text, self.inverted)?;
+        let lines = tokenkit::qr_code(&self.text)?;
         let width = lines.first().map_or(0, |line| line.chars().count());
         Ok(QrCode { lines, width: u32::try_from(width).unwrap_or(u32::MAX) })
     }

@@ -41,11 +41,6 @@ impl FormRequest {
         self.fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The names of all parameters.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.keys().map(String::as_str)
-    }
-
     pub(crate) fn require(&self, name: &str) -> Result<&str, OAuthError> {
         self.get(name).ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
     }

@@ -381,10 +381,7 @@ async fn signed<T: Clone + Send + 'static>(
         return build(request, &Attempt::now());
     }
     let request = request.clone();
-    tokio::task::spawn_blocking(move || build(&request, &Attempt::now())).await.unwrap_or_else(|error| {
-        Err(Error::Internal {
-            code: ErrorCode::Internal,
-            message: format!("Signing ended unexpectedly: {error}"),
-        })
-    })
+    tokio::task::spawn_blocking(move || build(&request, &Attempt::now()))
+        .await
+        .unwrap_or_else(|error| Err(Error::internal(format!("Signing ended unexpectedly: {error}"))))
 }

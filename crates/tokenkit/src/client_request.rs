@@ -6,7 +6,7 @@ use crate::message::{Content, Field, HttpRequest, Method};
 use crate::token::endpoint_url;
 
 /// Headers that belong to the connection; a caller's own would break the framing of the request.
-pub(crate) const CONNECTION_HEADERS: &[&str] =
+const CONNECTION_HEADERS: &[&str] =
     &["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
 
 /// Form fields that prove who the client is.

@@ -302,7 +302,7 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
             return unusable_authority("holds no readable certificate");
         }
         let message = format!("The HTTP client cannot be set up: {}.", causes(&error));
-        Error::Internal { code: ErrorCode::Internal, message }
+        Error::internal(message)
     })
 }
 

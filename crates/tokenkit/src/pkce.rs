@@ -61,10 +61,7 @@ impl PkceChallenge {
 /// 43 characters from the system's random generator: a verifier, a state or a nonce.
 pub(crate) fn random_text() -> Result<Secret, Error> {
     let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
-    rand::fill(&mut *bytes).map_err(|_| Error::Internal {
-        code: ErrorCode::Internal,
-        message: "The system has no random numbers.".into(),
-    })?;
+    rand::fill(&mut *bytes).map_err(|_| Error::internal("The system has no random numbers."))?;
     Ok(Secret::from(URL_SAFE_NO_PAD.encode(*bytes)))
 }
 

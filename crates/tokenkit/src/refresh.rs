@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorCode};
@@ -178,7 +178,7 @@ pub(crate) struct Members {
 }
 
 pub(crate) fn members(response: &TokenResponse) -> Members {
-    let mut object: Map<String, Value> = serde_json::from_slice(response.body.expose()).unwrap_or_default();
+    let mut object = response.members();
     let mut secret = |name| match object.shift_remove(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(Secret::from(text)),
         _ => None,

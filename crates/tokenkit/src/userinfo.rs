@@ -92,7 +92,7 @@ impl UserInfoRequest {
         }
         let mut headers = vec![
             Field::new("Accept", "application/json, application/jwt"),
-            Field::new("Authorization", format!("Bearer {token}")),
+            Field::bearer(&self.access_token),
         ];
         if self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization")) {
             return Err(invalid("The header Authorization carries the access token."));

@@ -104,10 +104,11 @@ impl Client {
         }
         let mut verdicts = Vec::new();
         for chunk in chunks {
-            verdicts.extend(chunk.await.map_err(|error| Error::Internal {
-                code: ErrorCode::Internal,
-                message: format!("The check ended unexpectedly: {error}"),
-            })?);
+            verdicts.extend(
+                chunk
+                    .await
+                    .map_err(|error| Error::internal(format!("The check ended unexpectedly: {error}")))?,
+            );
         }
         Ok(verdicts)
     }

@@ -473,10 +473,8 @@ fn is_refused(error: &io::Error) -> bool {
 }
 
 fn tokio_listener(socket: TcpListener) -> Result<tokio::net::TcpListener, Error> {
-    tokio::net::TcpListener::from_std(socket).map_err(|error| Error::Internal {
-        code: ErrorCode::Internal,
-        message: format!("The socket cannot be waited on: {error}."),
-    })
+    tokio::net::TcpListener::from_std(socket)
+        .map_err(|error| Error::internal(format!("The socket cannot be waited on: {error}.")))
 }
 
 fn cannot_listen(error: &io::Error, redirect_uri: &str, port: u16) -> Error {

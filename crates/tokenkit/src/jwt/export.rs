@@ -162,5 +162,5 @@ fn external() -> Error {
 }
 
 fn unwritable() -> Error {
-    Error::Internal { code: ErrorCode::Internal, message: "The private key cannot be written out.".into() }
+    Error::internal("The private key cannot be written out.")
 }

@@ -55,10 +55,8 @@ impl SigningKey {
     /// [`ErrorCode::UnsupportedKey`] for an external key or a shared secret; [`ErrorCode::InvalidArgument`] for a
     /// lifetime past the year 9999.
     pub fn self_signed_certificate(&self, common_name: &str, lifetime: Duration) -> Result<Vec<u8>, Error> {
-        let refused = |error: rcgen::Error| Error::Internal {
-            code: ErrorCode::Internal,
-            message: format!("The certificate cannot be made: {error}."),
-        };
+        let refused =
+            |error: rcgen::Error| Error::internal(format!("The certificate cannot be made: {error}."));
         let algorithm = match self.key_type() {
             KeyType::Rsa => &rcgen::PKCS_RSA_SHA256,
             KeyType::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
@@ -91,5 +89,5 @@ fn elliptic(curve: Curve) -> Result<Material, Error> {
 }
 
 fn failed() -> Error {
-    Error::Internal { code: ErrorCode::Internal, message: "The key could not be generated.".into() }
+    Error::internal("The key could not be generated.")
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::join;
 use crate::client::Client;
-use crate::client_request::CONNECTION_HEADERS;
+use crate::client_request::add_headers;
 use crate::error::{Error, ErrorCode};
 use crate::event::Observer;
 use crate::http::{HttpConfig, Replay};
@@ -191,16 +191,7 @@ impl Call {
             headers.push(Field::bearer(token));
             hidden.push(token.clone());
         }
-        for header in &settings.default_headers {
-            if CONNECTION_HEADERS.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
-                return Err(invalid(format!(
-                    "The header '{}' cannot be set: the connection decides it.",
-                    header.name
-                )));
-            }
-            headers.retain(|own| !own.name.eq_ignore_ascii_case(&header.name));
-            headers.push(header.clone());
-        }
+        add_headers(&mut headers, &settings.default_headers)?;
         Ok(HttpRequest { method, url, headers, content, hidden })
     }
 }

@@ -18,6 +18,7 @@ use crate::http::HttpConfig;
 use crate::jwt::decode_unverified;
 use crate::message::Field;
 use crate::refresh::{KeptToken, members};
+use crate::reply::wipe;
 use crate::secret::Secret;
 use crate::store::{Origin, Records, Section, Store};
 use crate::token::{TokenRequest, TokenResponse};
@@ -514,21 +515,13 @@ fn finish(
         store.tokens().note_origin(&token, origin);
     }
     if let (false, Some(at)) = (members.has_expires_on, response.expires_at) {
-        response.body = with_member(&response.body, "expires_on", at);
+        let mut object = response.members();
+        object.insert("expires_on".into(), at.timestamp().to_string().into());
+        let object = Value::Object(object);
+        response.body = Secret::from(object.to_string());
+        wipe(object);
     }
     response
-}
-
-/// The object with one more member at its end; nothing else in it changes.
-fn with_member(body: &Secret, name: &str, at: DateTime<Utc>) -> Secret {
-    let Some(end) = body.expose().iter().rposition(|byte| *byte == b'}') else { return body.clone() };
-    let (head, tail) = body.expose().split_at(end);
-    let member = format!(r#","{name}":"{}""#, at.timestamp());
-    let mut text = Vec::with_capacity(body.expose().len() + member.len());
-    text.extend_from_slice(head);
-    text.extend_from_slice(member.as_bytes());
-    text.extend_from_slice(tail);
-    Secret::from(text)
 }
 
 /// Looks at an access token: can it be used from `now` on?

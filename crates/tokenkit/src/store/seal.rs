@@ -18,6 +18,8 @@ use crate::secret::Secret;
 const SIZE: usize = 32;
 const ALGORITHM: &str = "A256GCM";
 const NONCE: usize = 12;
+/// Size of a key's name in bytes.
+const KEY_ID: usize = 8;
 
 /// A key that seals a store.
 #[derive(Clone)]
@@ -69,7 +71,7 @@ impl SealKey {
             return Err(Error::internal("A key of a store has another size."));
         }
         let secret = Secret::from(bytes);
-        let mut id = [0; 8];
+        let mut id = [0; KEY_ID];
         derive(&secret, b"tokenkit store: name of a key", &[], &mut id)?;
         Ok(Self { id: hex::encode(id), secret })
     }
@@ -134,9 +136,15 @@ impl Seal {
     pub(super) fn from_json(value: &Value) -> Option<Self> {
         let text = |name| value.get(name).and_then(Value::as_str);
         let salt = STANDARD.decode(text("salt")?).ok()?;
-        let known = text("algorithm")? == ALGORITHM && salt.len() == SIZE;
-        known.then_some(Self { key_id: text("key")?.to_owned(), salt })
+        let key_id = text("key")?;
+        let known = text("algorithm")? == ALGORITHM && salt.len() == SIZE && is_key_id(key_id);
+        known.then_some(Self { key_id: key_id.to_owned(), salt })
     }
+}
+
+/// Whether a text can be the name of a key: what is none was damaged.
+pub(super) fn is_key_id(text: &str) -> bool {
+    text.len() == 2 * KEY_ID && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// HKDF with SHA-256 (RFC 5869).

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::seal::is_key_id;
 use super::section::{self, Unreadable, VERSION, key_id};
 use super::{Backend, file};
 use crate::error::Error;
@@ -48,7 +49,7 @@ impl Place {
     fn from_json(members: &mut Map<String, Value>) -> Option<Self> {
         let backend = Backend::parse(members.shift_remove("backend")?.as_str()?)?;
         let key_id = match members.shift_remove("key") {
-            Some(Value::String(key_id)) => Some(key_id),
+            Some(Value::String(key_id)) if is_key_id(&key_id) => Some(key_id),
             None => None,
             Some(_) => return None,
         };

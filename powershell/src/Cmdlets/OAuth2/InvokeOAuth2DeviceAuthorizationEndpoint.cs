@@ -222,7 +222,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
     private void Draw(string address)
     {
         using var call = new Call();
-        var request = new QrRequest { text = address, inverted = false };
+        var request = new QrRequest { text = address };
         QrCode code = call.Run(operation => operation.DrawQr(request.Wire()), wire => wire.Unwire());
         if (Terminal.Width(Host) is { } width && width < code.width)
         {
