@@ -115,7 +115,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// Takes a call that has been started, and waits until no more than <paramref name="limit"/> - 1 run. What
     /// <paramref name="shape"/> makes of its answer, an array item by item, is written in the order of the calls.
     /// </summary>
-    private protected void Submit<T>(Task<T> call, Func<T, object> shape, int limit)
+    private protected void Submit<T>(Task<T> call, Func<T, object> shape, int limit = 1)
     {
         var pending = new PendingCall(() => shape(call.GetAwaiter().GetResult()), Endpoint);
         calls.Enqueue(pending);
@@ -136,20 +136,30 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// <summary>Writes for the person at the console, wherever the output goes, as <c>Write-Host</c> does.</summary>
     private protected void Tell(string text) => WriteInformation(new HostInformationMessage { Message = text }, ["PSHOST"]);
 
-    /// <summary>Makes a call, waits for it, and writes what <paramref name="shape"/> makes of its answer.</summary>
-    /// <param name="call">The call; it is disposed of.</param>
-    /// <param name="start">Fills the request, whose secrets are in the call, and starts it.</param>
+    /// <summary>Starts a call.</summary>
+    /// <param name="fill">Makes its request, whose secrets go into the call; nothing is kept when that fails.</param>
+    /// <param name="start">Starts it.</param>
     /// <param name="read">Reads its answer.</param>
-    /// <param name="request">What is requested, for people.</param>
-    /// <param name="shape">Makes the output.</param>
-    private protected void Send<TWire, T>(
-        Call call,
-        Func<Operation, Task<TWire>> start,
+    /// <param name="summary">What is requested, for people.</param>
+    private protected Task<T> Start<TRequest, TWire, T>(
+        Func<Call, TRequest> fill,
+        Func<Operation, TRequest, Task<TWire>> start,
         Func<TWire, T> read,
-        string request,
+        string summary)
+        where TWire : IDisposable => Call.Start(call =>
+    {
+        TRequest request = fill(call);
+        return call.RunAsync(operation => start(operation, request), read, happened => Observe(happened, summary), Cancellation);
+    });
+
+    /// <summary>Makes a call as <see cref="Start"/> does, and writes what <paramref name="shape"/> makes of its answer.</summary>
+    private protected void Send<TRequest, TWire, T>(
+        Func<Call, TRequest> fill,
+        Func<Operation, TRequest, Task<TWire>> start,
+        Func<TWire, T> read,
+        string summary,
         Func<T, object> shape)
-        where TWire : IDisposable =>
-        Submit(call.RunAsync(start, read, happened => Observe(happened, request), Cancellation), shape, 1);
+        where TWire : IDisposable => Submit(Start(fill, start, read, summary), shape);
 
     /// <summary>Queues what happened in a call for the streams of the cmdlet.</summary>
     /// <param name="happened">What happened.</param>

@@ -50,11 +50,11 @@ public abstract class LcsTokenCmdlet : NetworkCmdlet
         : D365Exceptions.Enabled || ErrorPreference is ActionPreference.Stop;
 
     /// <summary>Requests a token and writes the reply.</summary>
-    /// <param name="call">The call with the secrets of the request.</param>
+    /// <param name="fill">Makes the request.</param>
     /// <param name="start">Starts it.</param>
     /// <param name="grant">What is exchanged for the token.</param>
-    private protected void RequestToken(Call call, Func<Operation, Task<WireOfTokenResponse>> start, string grant) =>
-        Send(call, start, wire => wire.Unwire(), grant, Shape);
+    private protected void RequestToken<T>(Func<Call, T> fill, Func<Operation, T, Task<WireOfTokenResponse>> start, string grant) =>
+        Send(fill, start, wire => wire.Unwire(), grant, Shape);
 
     /// <summary>A text, or <c>null</c> when it is empty.</summary>
     private protected static string? Given(string? text) => string.IsNullOrEmpty(text) ? null : text;

@@ -26,10 +26,9 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
     /// <param name="content">Makes the content; its secrets are put into the call.</param>
     private protected void Ask(string summary, string? returnType, Func<Call, GovernanceCall> content)
     {
-        Task<GovernanceAnswer> answer = Call.Start(call =>
-        {
-            GovernanceConfiguration configuration = Configuration;
-            var request = new GovernanceRequest
+        GovernanceConfiguration configuration = Configuration;
+        Send(
+            call => new GovernanceRequest
             {
                 call = content(call),
                 base_url = Secrets.Unwrap(configuration[GovernanceConfiguration.BaseUrl])?.ToString(),
@@ -40,14 +39,11 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
                 return_type = returnType,
                 allow_insecure_http = AllowUnencryptedAuthentication,
                 http = HttpOptions(call, Timeout, LanguagePrimitives.IsTrue(configuration[GovernanceConfiguration.SkipCertificateCheck])),
-            };
-            return call.RunAsync(
-                operation => operation.Governance(request.Wire(), Cancellation),
-                wire => wire.Unwire(),
-                happened => Observe(happened, summary),
-                Cancellation);
-        });
-        Submit(answer, Shape, 1);
+            },
+            (operation, request) => operation.Governance(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            summary,
+            Shape);
     }
 
     /// <summary>A credential: an object or a hashtable with its members, or a PSCredential.</summary>

@@ -14,55 +14,32 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
     /// <summary>Time allowed for a request, repeated attempts included.</summary>
     private protected abstract TimeSpan TimeLimit(PSObject? session);
 
-    /// <summary>Nothing to write.</summary>
-    private protected static readonly object[] Nothing = [];
-
     /// <summary>Whether servers are believed without a valid certificate, by a session or the environment.</summary>
     private protected static bool SkipsCertificateCheck(PSObject? session) =>
         Environment.GetEnvironmentVariable(SkipVariable) == "1"
         || (session is not null && LanguagePrimitives.IsTrue(VcSession.Value(session, "SkipCertificateCheck")));
 
-    /// <summary>Waits for a call, and returns its answer, or <c>null</c> when it failed and that is reported.</summary>
-    private protected T? WaitFor<T>(Task<T> call)
-        where T : class
-    {
-        T? answer = null;
-        Submit(
-            call,
-            result =>
-            {
-                answer = result;
-                return Nothing;
-            },
-            1);
-        return answer;
-    }
-
     /// <summary>Requests an access token for a session, if there is one, as <c>New-VcToken</c> returns it.</summary>
-    private protected async Task<PSObject> RequestTokenAsync(string endpoint, SecureString jwt, PSObject? session)
+    /// <exception cref="FailureException">There is none.</exception>
+    private protected PSObject RequestToken(string endpoint, SecureString jwt, PSObject? session)
     {
-        VenafiToken token = await Call.Start(call =>
-        {
-            var request = new VenafiTokenRequest
+        VenafiToken token = Await(Start(
+            call => new VenafiTokenRequest
             {
                 endpoint = endpoint,
                 jwt = call.Put(jwt, "Jwt"),
                 allow_insecure_http = AllowUnencryptedAuthentication,
                 http = HttpOptions(call, TimeLimit(session), SkipsCertificateCheck(session)),
-            };
-            return call.RunAsync(
-                operation => operation.VenafiToken(request.Wire(), Cancellation),
-                wire => wire.Unwire(),
-                happened => Observe(happened, "client_credentials, JWT"),
-                Cancellation);
-        }).ConfigureAwait(false);
+            },
+            (operation, request) => operation.VenafiToken(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "client_credentials, JWT"));
         return VcSession.MakeToken(token, jwt);
     }
 
     /// <summary>Asks for the user behind a session's credential; what the server does wrong is part of the answer.</summary>
-    private protected Task<VenafiUser> RequestUserAsync(PSObject session) => Call.Start(call =>
-    {
-        var request = new VenafiUserRequest
+    private protected VenafiUser RequestUser(PSObject session) => Await(Start(
+        call => new VenafiUserRequest
         {
             server = VcSession.Value(session, VcSession.Server) as string ?? "",
             credential = VcSession.Value(session, VcSession.Key) is { } key
@@ -70,13 +47,10 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
                 : VenafiCredential.AccessToken(new SharedSecret { secret = call.Put(AccessTokenOf(session), VcSession.AccessToken) }),
             allow_insecure_http = AllowUnencryptedAuthentication,
             http = HttpOptions(call, TimeLimit(session), SkipsCertificateCheck(session)),
-        };
-        return call.RunAsync(
-            operation => operation.VenafiUser(request.Wire(), Cancellation),
-            wire => wire.Unwire(),
-            happened => Observe(happened, "user"),
-            Cancellation);
-    });
+        },
+        (operation, request) => operation.VenafiUser(request.Wire(), Cancellation),
+        wire => wire.Unwire(),
+        "user"));
 
     /// <summary>The access token of a session.</summary>
     /// <exception cref="FailureException">It has none, and no key.</exception>
@@ -152,14 +126,7 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
                     $"The access token expires at {VcSession.Value(token, VcSession.Expires)} and there is no JWT to renew it: get another with New-VcToken -Endpoint -Jwt, or make a new session.",
                     "expired_session");
             }
-            switch (WaitFor(Outcome(RequestTokenAsync(endpoint, jwt, session))))
-            {
-                case PSObject renewed:
-                    VcSession.Set(session, VcSession.Token, renewed);
-                    break;
-                case FailureException failure:
-                    throw failure;
-            }
+            VcSession.Set(session, VcSession.Token, RequestToken(endpoint, jwt, session));
         }
         catch (FailureException failure) when (renewal.IsDue)
         {
@@ -169,16 +136,4 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
 
     /// <summary>A token is wanted, and the session has no JWT to get it by.</summary>
     private protected static FailureException NoJwt() => Failures.Invalid("The session has no JWT to get a token by: give one with New-VcToken -Jwt.", "invalid_session");
-
-    private static async Task<object> Outcome(Task<PSObject> call)
-    {
-        try
-        {
-            return await call.ConfigureAwait(false);
-        }
-        catch (FailureException failure)
-        {
-            return failure;
-        }
-    }
 }

@@ -28,8 +28,11 @@ public sealed class ClearD365LcsApiConfig : TokenKitCmdlet
         {
             return;
         }
-        var call = new Call();
-        var request = new LcsClearRequest { store = StoreEnvironment.Options(call), names = names, temporary = Temporary };
-        Send(call, operation => operation.LcsClear(request.Wire(), Cancellation), wire => wire.Unwire(), "LCS configuration", _ => Array.Empty<object>());
+        Send(
+            call => new LcsClearRequest { store = StoreEnvironment.Options(call), names = names, temporary = Temporary },
+            (operation, request) => operation.LcsClear(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "LCS configuration",
+            _ => Array.Empty<object>());
     }
 }

@@ -31,11 +31,9 @@ public sealed class GetD365LcsApiConfig : TokenKitCmdlet
         {
             throw Failures.Invalid("-OutputAsHashtable and -AsHeaders are two forms of output. Choose one.");
         }
-        var call = new Call();
-        var request = new LcsConfigRequest { store = StoreEnvironment.Options(call), stored_only = false };
         Send(
-            call,
-            operation => operation.LcsConfig(request.Wire(), Cancellation),
+            call => new LcsConfigRequest { store = StoreEnvironment.Options(call), stored_only = false },
+            (operation, request) => operation.LcsConfig(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "LCS configuration",
             config => AsHeaders ? Headers(config) : Shape(config));

@@ -33,11 +33,8 @@ public sealed class GetD365LcsApiToken : LcsTokenCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
-        var call = new Call();
-        LcsTokenRequest request;
-        try
-        {
-            request = new LcsTokenRequest
+        RequestToken(
+            call => new LcsTokenRequest
             {
                 store = StoreEnvironment.Options(call),
                 client_id = Given(ClientId),
@@ -46,13 +43,8 @@ public sealed class GetD365LcsApiToken : LcsTokenCmdlet
                 lcs_api_uri = Given(LcsApiUri),
                 authority = LcsAuthority,
                 http = HttpOptions(call),
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        RequestToken(call, operation => operation.LcsToken(request.Wire(), Cancellation), "password");
+            },
+            (operation, request) => operation.LcsToken(request.Wire(), Cancellation),
+            "password");
     }
 }

@@ -23,12 +23,7 @@ public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
     private protected override void Process()
     {
         (string source, string? file, IReadOnlyList<(string Name, string Text)> registry) = Source();
-        LcsImport? preview = null;
-        Import(file, registry, dryRun: true, found => preview = found);
-        if (preview is null)
-        {
-            return;
-        }
+        LcsImport preview = Import(file, registry, dryRun: true);
         foreach (LcsRefused entry in preview.refused)
         {
             WriteWarning($"{entry.name} is not taken over: {entry.reason}");
@@ -40,7 +35,7 @@ public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
         string names = string.Join(", ", preview.found.Select(setting => setting.name));
         if (ShouldProcess(source, $"Import {names}"))
         {
-            Import(file, registry, dryRun: false, found => found.found.ForEach(setting => WriteObject(Shape(setting))));
+            Import(file, registry, dryRun: false).found.ForEach(setting => WriteObject(Shape(setting)));
         }
     }
 
@@ -68,35 +63,16 @@ public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
         return (PSFrameworkConfig.DefaultFile, PSFrameworkConfig.DefaultFile, []);
     }
 
-    private void Import(string? file, IReadOnlyList<(string Name, string Text)> registry, bool dryRun, Action<LcsImport> take)
-    {
-        var call = new Call();
-        LcsImportRequest request;
-        try
+    private LcsImport Import(string? file, IReadOnlyList<(string Name, string Text)> registry, bool dryRun) => Await(Start(
+        call => new LcsImportRequest
         {
-            request = new LcsImportRequest
-            {
-                store = StoreEnvironment.Options(call),
-                path = file,
-                registry = [.. registry.Select(entry => new Native.Parameter { name = entry.Name, content = call.Put(entry.Text) })],
-                temporary = Temporary,
-                dry_run = dryRun,
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        Send(
-            call,
-            operation => operation.LcsImport(request.Wire(), Cancellation),
-            wire => wire.Unwire(),
-            "import",
-            found =>
-            {
-                take(found);
-                return Array.Empty<object>();
-            });
-    }
+            store = StoreEnvironment.Options(call),
+            path = file,
+            registry = [.. registry.Select(entry => new Native.Parameter { name = entry.Name, content = call.Put(entry.Text) })],
+            temporary = Temporary,
+            dry_run = dryRun,
+        },
+        (operation, request) => operation.LcsImport(request.Wire(), Cancellation),
+        wire => wire.Unwire(),
+        "import"));
 }

@@ -49,11 +49,8 @@ public sealed class InvokeD365LcsApiRefreshToken : LcsTokenCmdlet
         {
             throw NoRefreshToken();
         }
-        var call = new Call();
-        LcsRefreshRequest request;
-        try
-        {
-            request = new LcsRefreshRequest
+        RequestToken(
+            call => new LcsRefreshRequest
             {
                 store = StoreEnvironment.Options(call),
                 client_id = client,
@@ -61,14 +58,9 @@ public sealed class InvokeD365LcsApiRefreshToken : LcsTokenCmdlet
                 lcs_api_uri = Given(LcsApiUri) ?? Member("resource") ?? Member("lcsapiuri"),
                 authority = LcsAuthority,
                 http = HttpOptions(call),
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        RequestToken(call, operation => operation.LcsRefresh(request.Wire(), Cancellation), "refresh_token");
+            },
+            (operation, request) => operation.LcsRefresh(request.Wire(), Cancellation),
+            "refresh_token");
     }
 
     /// <summary>A property of the object, or an entry of the dictionary; <c>null</c> when it is empty.</summary>

@@ -82,11 +82,8 @@ public sealed class SetD365LcsApiConfig : TokenKitCmdlet
         {
             return;
         }
-        var call = new Call();
-        LcsSaveRequest request;
-        try
-        {
-            request = new LcsSaveRequest
+        Send(
+            call => new LcsSaveRequest
             {
                 store = StoreEnvironment.Options(call),
                 project_id = given.Contains(nameof(ProjectId)) ? ProjectId : null,
@@ -96,14 +93,11 @@ public sealed class SetD365LcsApiConfig : TokenKitCmdlet
                 refresh_token = given.Contains(nameof(RefreshToken)) ? call.Put(RefreshToken) : null,
                 lcs_api_uri = given.Contains(nameof(LcsApiUri)) ? LcsApiUri : null,
                 temporary = Temporary,
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        Send(call, operation => operation.LcsSave(request.Wire(), Cancellation), wire => wire.Unwire(), "LCS configuration", _ => Array.Empty<object>());
+            },
+            (operation, request) => operation.LcsSave(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "LCS configuration",
+            _ => Array.Empty<object>());
     }
 
     /// <inheritdoc/>

@@ -31,27 +31,16 @@ public sealed class TestD365LcsApiToken : TokenKitCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
-        var call = new Call();
-        LcsCheckRequest request;
-        try
-        {
-            bool given = MyInvocation.BoundParameters.ContainsKey(nameof(BearerToken)) || MyInvocation.ExpectingInput;
-            request = new LcsCheckRequest
+        bool given = MyInvocation.BoundParameters.ContainsKey(nameof(BearerToken)) || MyInvocation.ExpectingInput;
+        Send(
+            call => new LcsCheckRequest
             {
                 store = StoreEnvironment.Options(call),
                 token = given ? call.Put(BearerToken ?? "", nameof(BearerToken)) : null,
                 expires_on = ActiveTokenExpiresOn > 0 ? ActiveTokenExpiresOn : null,
                 minimum_lifetime = (uint)MinimumLifetime.TotalSeconds,
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        Send(
-            call,
-            operation => operation.LcsCheck(request.Wire(), Cancellation),
+            },
+            (operation, request) => operation.LcsCheck(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "token",
             state => Quiet ? state.valid : new LcsApiTokenState(state));

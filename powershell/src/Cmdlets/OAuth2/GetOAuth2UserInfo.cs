@@ -40,16 +40,21 @@ public sealed class GetOAuth2UserInfo : NetworkCmdlet
     private protected override string? Endpoint => WithoutQuery(string.IsNullOrEmpty(uri) ? issuer : uri);
 
     /// <inheritdoc/>
-    private protected override void Process() => Submit(Call.Start(AskAsync), response => Output.Object(response.claims), 1);
+    private protected override void Process() => Send(
+        Request,
+        (operation, request) => operation.UserInfo(request.Wire(), Cancellation),
+        wire => wire.Unwire(),
+        "userinfo",
+        response => Output.Object(response.claims));
 
-    private Task<UserInfoResponse> AskAsync(Call call)
+    private UserInfoRequest Request(Call call)
     {
         if (string.IsNullOrEmpty(uri) && string.IsNullOrEmpty(issuer))
         {
             throw Failures.Invalid("Give the userinfo endpoint as -uri, or -issuer to find it in the metadata.");
         }
         object? idToken = id_token ?? Member(nameof(id_token));
-        var request = new UserInfoRequest
+        return new UserInfoRequest
         {
             endpoint = string.IsNullOrEmpty(uri) ? null : uri,
             issuer = string.IsNullOrEmpty(issuer) ? null : issuer,
@@ -61,11 +66,6 @@ public sealed class GetOAuth2UserInfo : NetworkCmdlet
             allow_insecure_http = AllowUnencryptedAuthentication,
             http = HttpOptions(call),
         };
-        return call.RunAsync(
-            operation => operation.UserInfo(request.Wire(), Cancellation),
-            wire => wire.Unwire(),
-            happened => Observe(happened, "userinfo"),
-            Cancellation);
     }
 
     /// <summary>A member of the object that was given in place of the access token.</summary>

@@ -31,28 +31,16 @@ public sealed class GetOidcDiscoveryMetadata : NetworkCmdlet
         {
             throw Failures.Invalid("-uri is empty: give the issuer, or the address of its metadata.");
         }
-        var call = new Call();
-        try
-        {
-            var request = new MetadataRequest
+        Send(
+            call => new MetadataRequest
             {
                 issuer = issuer,
                 allow_insecure_http = AllowUnencryptedAuthentication,
                 http = HttpOptions(call),
-            };
-            Submit(
-                call.RunAsync(
-                    operation => operation.Metadata(request.Wire(), Cancellation),
-                    wire => wire.Unwire(),
-                    happened => Observe(happened, "metadata"),
-                    Cancellation),
-                metadata => Output.Object(metadata.body),
-                1);
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
+            },
+            (operation, request) => operation.Metadata(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "metadata",
+            metadata => Output.Object(metadata.body));
     }
 }

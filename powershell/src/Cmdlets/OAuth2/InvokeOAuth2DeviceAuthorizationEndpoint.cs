@@ -143,7 +143,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
             WriteObject(Output.DeviceAuthorization(reply));
             return;
         }
-        Submit(Call.Start(call => TokenAsync(call, tokenEndpoint, reply)), Output.TokenResponse, 1);
+        Submit(Call.Start(call => TokenAsync(call, tokenEndpoint, reply)), Output.TokenResponse);
     }
 
     /// <summary>Where to wait for the token. Found before a code is asked for: without it the code would be of no use.</summary>
@@ -161,19 +161,13 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
         {
             throw Failures.Invalid("-Wait needs the token endpoint: give -token_uri, or -issuer to find it in the metadata.");
         }
-        MetadataResponse metadata = Await(Call.Start(MetadataAsync));
+        MetadataResponse metadata = Await(Start(
+            call => new MetadataRequest { issuer = issuer, allow_insecure_http = AllowUnencryptedAuthentication, http = HttpOptions(call) },
+            (operation, request) => operation.Metadata(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "metadata"));
         return Output.Object(metadata.body).Properties["token_endpoint"]?.Value as string
             ?? throw Failures.Invalid($"The metadata of {issuer} names no token endpoint: give -token_uri.");
-    }
-
-    private Task<MetadataResponse> MetadataAsync(Call call)
-    {
-        var request = new MetadataRequest { issuer = issuer!, allow_insecure_http = AllowUnencryptedAuthentication, http = HttpOptions(call) };
-        return call.RunAsync(
-            operation => operation.Metadata(request.Wire(), Cancellation),
-            wire => wire.Unwire(),
-            happened => Observe(happened, "metadata"),
-            Cancellation);
     }
 
     private Task<DeviceAuthorizationResponse> AuthorizeAsync(Call call)

@@ -71,10 +71,8 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
-        var call = new Call();
-        try
-        {
-            var request = new JwtSignRequest
+        Send(
+            call => new JwtSignRequest
             {
                 authentication = Authentication(call),
                 issuer = issuer,
@@ -82,21 +80,11 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
                 audience = audience,
                 jwt_id = string.IsNullOrEmpty(jwtId) ? null : jwtId,
                 claims = customClaims is null ? null : Json.Write(WithSeconds(customClaims)),
-            };
-            Submit(
-                call.RunAsync(
-                    operation => operation.SignJwt(request.Wire(), Cancellation),
-                    wire => wire.Unwire(),
-                    happened => Observe(happened, "assertion"),
-                    Cancellation),
-                Shape,
-                1);
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
+            },
+            (operation, request) => operation.SignJwt(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "assertion",
+            Shape);
     }
 
     private ClientAuthentication Authentication(Call call)

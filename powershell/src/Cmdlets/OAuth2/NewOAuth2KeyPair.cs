@@ -48,30 +48,26 @@ public sealed class NewOAuth2KeyPair : TokenKitCmdlet
         {
             throw Failures.Invalid($"-KeySize is for RSA keys; the curve of {Algorithm} has its size.");
         }
-        var request = new KeyPairRequest
-        {
-            key_type = Algorithm switch
+        Send(
+            _ => new KeyPairRequest
             {
-                "ES256" => KeyType.P256,
-                "ES384" => KeyType.P384,
-                "ES512" => KeyType.P521,
-                "EdDSA" => KeyType.Ed25519,
-                _ => KeyType.Rsa,
+                key_type = Algorithm switch
+                {
+                    "ES256" => KeyType.P256,
+                    "ES384" => KeyType.P384,
+                    "ES512" => KeyType.P521,
+                    "EdDSA" => KeyType.Ed25519,
+                    _ => KeyType.Rsa,
+                },
+                rsa_bits = (uint)KeySize,
+                key_id = string.IsNullOrEmpty(KeyId) ? null : KeyId,
+                common_name = string.IsNullOrEmpty(Subject) ? null : Subject,
+                certificate_days = (uint)ValidDays,
             },
-            rsa_bits = (uint)KeySize,
-            key_id = string.IsNullOrEmpty(KeyId) ? null : KeyId,
-            common_name = string.IsNullOrEmpty(Subject) ? null : Subject,
-            certificate_days = (uint)ValidDays,
-        };
-        var call = new Call();
-        Submit(
-            call.RunAsync(
-                operation => operation.MakeKeyPair(request.Wire(), Cancellation),
-                wire => wire.Unwire(),
-                happened => Observe(happened, "key pair"),
-                Cancellation),
-            Shape,
-            1);
+            (operation, request) => operation.MakeKeyPair(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "key pair",
+            Shape);
     }
 
     private PSObject Shape(KeyPair pair)

@@ -122,10 +122,8 @@ public sealed class TestJsonWebToken : NetworkCmdlet
                 WriteWarning("Neither a key nor an issuer is given: each token is checked by the keys of the issuer that it names itself, whoever that is.");
             }
         }
-        var call = new Call();
-        try
-        {
-            var request = new JwtVerifyRequest
+        Task<JwtVerification> verification = Start(
+            call => new JwtVerifyRequest
             {
                 tokens = tokens,
                 keys = key.For(call),
@@ -142,20 +140,12 @@ public sealed class TestJsonWebToken : NetworkCmdlet
                 with_content = !Quiet,
                 allow_insecure_http = AllowUnencryptedAuthentication,
                 http = HttpOptions(call),
-            };
-            Task<JwtVerification> verification = call.RunAsync(
-                operation => operation.VerifyJwts(request.Wire(), Cancellation),
-                wire => wire.Unwire(),
-                happened => Observe(happened, "keys"),
-                Cancellation);
-            // While one batch is checked, the next is read.
-            Submit(verification, Shape, 2);
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
+            },
+            (operation, request) => operation.VerifyJwts(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "keys");
+        // While one batch is checked, the next is read.
+        Submit(verification, Shape, 2);
     }
 
     private object[] Shape(JwtVerification verification)

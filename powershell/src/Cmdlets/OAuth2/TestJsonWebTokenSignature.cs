@@ -50,10 +50,8 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
     private protected override void Process()
     {
         key ??= VerificationKey.Choose(this, client_secret, SigningCertificate, jwk, jwks_uri, issuer, nameof(SigningCertificate));
-        var call = new Call();
-        try
-        {
-            var request = new JwtVerifyRequest
+        Send(
+            call => new JwtVerifyRequest
             {
                 tokens = [Secrets.Unwrap(jwtInput)!.ToString()!],
                 keys = key.For(call),
@@ -61,21 +59,11 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
                 with_content = false,
                 allow_insecure_http = AllowUnencryptedAuthentication,
                 http = HttpOptions(call),
-            };
-            Submit(
-                call.RunAsync(
-                    operation => operation.VerifyJwts(request.Wire(), Cancellation),
-                    wire => wire.Unwire(),
-                    happened => Observe(happened, "keys"),
-                    Cancellation),
-                Shape,
-                1);
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
+            },
+            (operation, request) => operation.VerifyJwts(request.Wire(), Cancellation),
+            wire => wire.Unwire(),
+            "keys",
+            Shape);
     }
 
     /// <inheritdoc/>

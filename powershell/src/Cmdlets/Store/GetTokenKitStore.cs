@@ -10,15 +10,10 @@ namespace TokenKit.Commands;
 public sealed class GetTokenKitStore : TokenKitCmdlet
 {
     /// <inheritdoc/>
-    private protected override void Process()
-    {
-        var call = new Call();
-        StoreOptions request = StoreEnvironment.Options(call);
-        Send(
-            call,
-            operation => operation.StoreStatus(request.Wire(), Cancellation),
-            wire => wire.Unwire(),
-            "store",
-            status => new StoreView(status));
-    }
+    private protected override void Process() => Send(
+        StoreEnvironment.Options,
+        (operation, request) => operation.StoreStatus(request.Wire(), Cancellation),
+        wire => wire.Unwire(),
+        "store",
+        status => new StoreView(status));
 }

@@ -41,26 +41,15 @@ public sealed class MoveTokenKitStore : TokenKitCmdlet
         {
             return;
         }
-        var call = new Call();
-        StoreMoveRequest request;
-        try
-        {
-            request = new StoreMoveRequest
+        Send(
+            call => new StoreMoveRequest
             {
                 store = StoreEnvironment.Options(call),
                 backend = backend,
                 new_key = hasKey ? call.Put(Key, nameof(Key)) : null,
                 new_key_file = hasFile ? GetUnresolvedProviderPathFromPSPath(KeyFile) : null,
-            };
-        }
-        catch
-        {
-            call.Dispose();
-            throw;
-        }
-        Send(
-            call,
-            operation => operation.StoreMove(request.Wire(), Cancellation),
+            },
+            (operation, request) => operation.StoreMove(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "store",
             status => new StoreView(status));

@@ -41,10 +41,7 @@ public sealed class NewVcToken : VenafiSessionCmdlet
         };
         string endpoint = session is null ? Endpoint : EndpointOf(session);
         SecureString jwt = session is null || !Secrets.IsAbsent(Jwt) ? JwtSource.Text(Jwt, nameof(Jwt)) : JwtOf(session) ?? throw NoJwt();
-        if (WaitFor(RequestTokenAsync(endpoint, jwt, session)) is not { } token)
-        {
-            return;
-        }
+        PSObject token = RequestToken(endpoint, jwt, session);
         if (ParameterSetName == ScriptSessionSet || UpdateSession)
         {
             VcSession.Set(session!, VcSession.Token, token);

@@ -97,7 +97,7 @@ public sealed class NewVenafiSession : VenafiCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
-        PSObject? session = ParameterSetName switch
+        PSObject session = ParameterSetName switch
         {
             KeySet => FromKey(),
             VaultKeySet => FromKeyInVault(),
@@ -111,10 +111,6 @@ public sealed class NewVenafiSession : VenafiCmdlet
                 "TokenKit makes sessions with TLSPC (the cloud service): give -VcKey, or -VcEndpoint and -Jwt. For TLSPDC, a server on premises, use the module VenafiPS.",
                 "not_supported"),
         };
-        if (session is null)
-        {
-            return;
-        }
         AddUser(session);
         if (PassThru)
         {
@@ -150,15 +146,12 @@ public sealed class NewVenafiSession : VenafiCmdlet
         return Make(Kept(metadata, VcSession.Server), VcSession.Key, key);
     }
 
-    private PSObject? FromSource(object source) => FromJwt(JwtSource.Read(this, source), source);
+    private PSObject FromSource(object source) => FromJwt(JwtSource.Read(this, source), source);
 
-    private PSObject? FromJwt(SecureString jwt, object? source)
+    private PSObject FromJwt(SecureString jwt, object? source)
     {
         string server = ServerOf(null, VcEndpoint);
-        if (WaitFor(RequestTokenAsync(VcEndpoint, jwt, null)) is not { } token)
-        {
-            return null;
-        }
+        PSObject token = RequestToken(VcEndpoint, jwt, null);
         PSObject session = Make(server, VcSession.Token, token);
         if (source is not null)
         {
@@ -187,7 +180,7 @@ public sealed class NewVenafiSession : VenafiCmdlet
         SecretVault.Write(this, VcSecretName!, secret, metadata);
     }
 
-    private PSObject? FromTokenInVault()
+    private PSObject FromTokenInVault()
     {
         (object? secret, IDictionary metadata) = SecretVault.Read(this, VcSecretName!);
         if (secret is not IDictionary parts)
@@ -210,14 +203,11 @@ public sealed class NewVenafiSession : VenafiCmdlet
         return session;
     }
 
-    private PSObject? Refreshed()
+    private PSObject Refreshed()
     {
         PSObject session = CurrentSession();
         SecureString jwt = JwtOf(session) ?? throw NoJwt();
-        if (WaitFor(RequestTokenAsync(EndpointOf(session), jwt, session)) is not { } token)
-        {
-            return null;
-        }
+        PSObject token = RequestToken(EndpointOf(session), jwt, session);
         PSObject renewed = PassThru ? session.Copy() : session;
         VcSession.Set(renewed, VcSession.Token, token);
         return renewed;
@@ -228,10 +218,7 @@ public sealed class NewVenafiSession : VenafiCmdlet
 
     private void AddUser(PSObject session)
     {
-        if (WaitFor(RequestUserAsync(session)) is not { } answer)
-        {
-            return;
-        }
+        VenafiUser answer = RequestUser(session);
         if (answer.user is { } user)
         {
             VcSession.Set(session, VcSession.User, Output.Object(user));

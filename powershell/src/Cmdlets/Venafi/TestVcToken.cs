@@ -65,11 +65,7 @@ public sealed class TestVcToken : VenafiSessionCmdlet
             : (true, "The access token is good.");
         if (Online && valid != false)
         {
-            if (WaitFor(RequestUserAsync(session)) is not { } answer)
-            {
-                return;
-            }
-            (valid, message) = answer.problem switch
+            (valid, message) = RequestUser(session).problem switch
             {
                 null => (true, "The server accepts the credential."),
                 { status: 401 or 403 } problem => (false, $"The server does not accept the credential: {problem.message}"),
