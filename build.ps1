@@ -7,6 +7,8 @@ Builds, tests and packages TokenKit.
 .DESCRIPTION
 Build     native library, module and test server; stages out/TokenKit/<version>
 Bindings  writes bindings/ anew from the Rust sources
+Help      Build, then writes syntax, parameter tables and changed outputs of examples into powershell/docs, and what to do
+          next into docs/errors.md
 Lint      formatting and static checks of Rust, C# and PowerShell
 Test      Build, then every suite; the last line is the sum: N passed, N failed
 Demo      Build, then the main job against a local authorization server
@@ -111,6 +113,20 @@ function Invoke-Build {
 
 function Invoke-Bindings { Invoke-Cargo run -q -p tokenkit-bindgen }
 
+# In processes of their own: a loaded assembly could not be built again.
+function Invoke-Help {
+    . (Join-Path $root 'tests/suites.ps1')
+    Assert-Tool node 'Install Node.js 20 or newer: some examples sign in at an OpenID provider that runs with it.'
+    Install-Peer oidc-provider
+    $pwsh = (Get-Process -Id $PID).Path
+    $module = Join-Path $out 'TokenKit'
+    & $pwsh -NoProfile -File (Join-Path $root powershell/help.ps1) -Update $module
+    $server = Get-Executable 'tokenkit-testserver'
+    & $pwsh -NoProfile -File (Join-Path $root tests/pester/update-examples.ps1) -Module $module -TestServer $server
+    & $pwsh -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module $module -TestServer $server -Path (Join-Path $root tests/pester/ErrorIds.Tests.ps1) -Update
+    & (Join-Path $root powershell/help.ps1) -Destination (Join-Path $module (Get-Version) en-US/TokenKit.dll-Help.xml)
+}
+
 function Invoke-Lint {
     cargo fmt --all --check
     Invoke-Cargo clippy --workspace --all-targets '--' -D warnings
@@ -164,7 +180,7 @@ function Assert-Known([string] $Kind, [string[]] $Name, [string[]] $Known) {
 # Called from another shell, several names are one word.
 $tasks = $Task -split ','
 $Suite = $Suite -split ','
-Assert-Known task $tasks 'Build', 'Bindings', 'Lint', 'Test', 'Demo', 'Bench', 'Package', 'Clean'
+Assert-Known task $tasks 'Build', 'Bindings', 'Help', 'Lint', 'Test', 'Demo', 'Bench', 'Package', 'Clean'
 Assert-Known 'test suite' $Suite 'rust', 'c', 'dotnet', 'pester'
 if ($tasks -contains 'Package') {
     $Configuration = $profileFolder = 'Release'
@@ -173,12 +189,13 @@ if ($tasks -contains 'Package') {
 }
 $built = $false
 foreach ($name in $tasks) {
-    if ($name -in 'Test', 'Demo', 'Package', 'Build' -and -not $built) {
+    if ($name -in 'Test', 'Demo', 'Package', 'Build', 'Help' -and -not $built) {
         Invoke-Build
         $built = $true
     }
     switch ($name) {
         'Bindings' { Invoke-Bindings }
+        'Help' { Invoke-Help }
         'Lint' { Invoke-Lint }
         'Test' { Invoke-Test }
         'Demo' { Invoke-Demo }

@@ -48,6 +48,16 @@ function Invoke-DotnetSuite {
     Invoke-Counted { dotnet test (Join-Path $root tests/dotnet) -nologo } 'Failed:\s+(?<failed>\d+), Passed:\s+(?<passed>\d+)'
 }
 
+# What the programs in tests/servers need of others.
+function Install-Peer([string[]] $Name) {
+    foreach ($peer in $Name) {
+        $folder = Join-Path $root tests/servers $peer
+        if (-not (Test-Path (Join-Path $folder node_modules))) {
+            npm ci --prefix $folder --no-audit --no-fund --no-update-notifier | Out-Host
+        }
+    }
+}
+
 # The module, in a process of its own: a loaded assembly could not be built again.
 function Invoke-PesterSuite {
     if (-not (Get-Module Pester -ListAvailable | Where-Object Version -GE '5.5')) {
@@ -60,12 +70,7 @@ function Invoke-PesterSuite {
         Assert-Tool dbus-run-session 'Install dbus: the tests run gnome-keyring in a session of their own.'
     }
     if (-not $IsWindows) { Assert-Tool script 'Install util-linux: the tests look at PowerShell in a terminal with it.' }
-    foreach ($peer in 'oidc-provider', 'user') {
-        $folder = Join-Path $root tests/servers $peer
-        if (-not (Test-Path (Join-Path $folder node_modules))) {
-            npm ci --prefix $folder --no-audit --no-fund --no-update-notifier | Out-Host
-        }
-    }
+    Install-Peer oidc-provider, user
     Invoke-Counted {
         & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)
     } '^pester: (?<passed>\d+) passed, (?<failed>\d+) failed'

@@ -195,7 +195,7 @@ internal static class Failures
         "nonce_mismatch" or "missing_id_token" or "malformed_id_token" or "tls_failed" or "insecure_endpoint" or "issuer_mismatch"
             or "state_mismatch" or "subject_mismatch" or "id_token_wrong_issuer" or "id_token_wrong_audience" or "id_token_expired"
             or "id_token_not_yet_valid" or "id_token_wrong_signature" or "id_token_wrong_hash" => ErrorCategory.SecurityError,
-        "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" => ErrorCategory.ConnectionError,
+        "dns_failed" or "connect_failed" or "proxy_failed" or "connection_lost" or "request_refused" => ErrorCategory.ConnectionError,
         "not_json" or "not_json_object" or "missing_access_token" or "response_too_large" or "invalid_jwks"
             or "unexpected_answer" or "malformed_answer" or "unusable_answer" or "missing_code" or "malformed_userinfo" or "malformed_device_authorization" => ErrorCategory.InvalidResult,
         "port_in_use" or "cannot_listen" => ErrorCategory.ResourceUnavailable,

@@ -200,50 +200,6 @@ Describe '<Name>' -ForEach $commands {
         "$PSScriptRoot/surface/$Name.json" | Should -Exist
         $Page | Should -Exist
     }
-
-    It 'has a page that describes every parameter and no other' {
-        $text = Get-Content $Page -Raw
-        $documented = [regex]::Matches($text, '(?m)^### -(\w+)').ForEach{ $_.Groups[1].Value } | Where-Object { $_ -ne 'ProgressAction' }
-        $parameters = (Get-Command $Name).Parameters.Keys | Where-Object { $_ -notin [System.Management.Automation.Cmdlet]::CommonParameters }
-        ($documented | Sort-Object) -join ' ' | Should -BeExactly (($parameters | Sort-Object) -join ' ')
-        foreach ($heading in 'SYNOPSIS', 'SYNTAX', 'DESCRIPTION', 'EXAMPLES', 'PARAMETERS', 'INPUTS', 'OUTPUTS') { $text | Should -MatchExactly "(?m)^## $heading" }
-        $text | Should -Not -Match '\{\{'
-        foreach ($parameter in $documented) {
-            $text | Should -MatchExactly "(?ms)^### -$parameter\s*$\s+\S[^`n]{10,}" -Because "-$parameter is described"
-        }
-    }
-
-    It 'has a page whose syntax is that of the command' {
-        $text = Get-Content $Page -Raw
-        foreach ($set in (Get-Command $Name).ParameterSets) {
-            $heading = [regex]::Escape($set.Name) + ($set.IsDefault ? ' \(Default\)' : '')
-            $syntax = [regex]::Match($text, "(?ms)^### $heading\s*``````powershell(.*?)``````").Groups[1].Value
-            $shown = [regex]::Matches($syntax.Replace($Name, ''), '-(\w+)').ForEach{ $_.Groups[1].Value }
-            $own = $set.Parameters.Name | Where-Object { $_ -notin [System.Management.Automation.Cmdlet]::CommonParameters }
-            ($shown | Sort-Object) -join ' ' | Should -BeExactly (($own | Sort-Object) -join ' ') -Because $set.Name
-        }
-    }
-
-    It 'has examples that parse, with parameters that exist' {
-        $text = [regex]::Match((Get-Content $Page -Raw), '(?ms)^## EXAMPLES(.*?)^## ').Groups[1].Value
-        $examples = [regex]::Matches($text, '(?ms)^```powershell\r?\n(.*?)^```')
-        $examples.Count | Should -BeGreaterThan 2
-        foreach ($example in $examples) {
-            # What follows a blank line is output.
-            $code = ($example.Groups[1].Value -split '\r?\n\s*\r?\n')[0] -replace '(?m)^PS> '
-            $problems = $null
-            $tree = [System.Management.Automation.Language.Parser]::ParseInput($code, [ref]$null, [ref]$problems)
-            $problems | Should -BeNullOrEmpty
-            $commands = $tree.FindAll({ param($node) $node -is [System.Management.Automation.Language.CommandAst] }, $true)
-            $calls = $commands | Where-Object { $_.GetCommandName() -in @($Name) + $manifest.AliasesToExport }
-            $calls | Should -Not -BeNullOrEmpty
-            foreach ($call in $calls) {
-                $call.CommandElements.Where{ $_ -is [System.Management.Automation.Language.CommandParameterAst] }.ForEach{
-                    (Get-Command $Name).ResolveParameter($_.ParameterName) | Should -Not -BeNullOrEmpty
-                }
-            }
-        }
-    }
 }
 
 Describe 'The table of the origins in the README' {

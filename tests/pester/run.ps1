@@ -10,7 +10,9 @@ param(
     # The tokenkit-testserver executable.
     [Parameter(Mandatory)] [string] $TestServer,
     # Which tests to run.
-    [string[]] $Path = $PSScriptRoot
+    [string[]] $Path = $PSScriptRoot,
+    # For tests that can write what they expect, such as ErrorIds.
+    [switch] $Update
 )
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -23,6 +25,7 @@ $configuration = New-PesterConfiguration
 $configuration.Run.Container = New-PesterContainer -Path $Path -Data @{
     Module = (Resolve-Path $Module).ProviderPath; TestServer = (Resolve-Path $TestServer).ProviderPath
 }
+if ($Update) { $configuration.Run.Container.Value.Data.Update = $true }
 $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'Detailed'
 $result = Invoke-Pester -Configuration $configuration
