@@ -55,8 +55,8 @@ void tokenkit_client_free(struct TokenkitClient *client);
  * elsewhere); options are algorithm, audience and lifetime in seconds. Further members are redirect_uri, nonce,
  * issuer (an ID token is then validated), parameters and headers (lists of name and value),
  * allow_insecure_http, and http with connect_timeout_ms, timeout_ms, max_retries, certificate_authority (a file),
- * skip_certificate_check and proxy (type system, none, or explicit with url and credentials, which are username
- * and password).
+ * skip_certificate_check, rehearse (nothing is sent, and the call fails with not_sent) and proxy (type system, none,
+ * or explicit with url and credentials, which are username and password).
  *
  * `cancel` ends the call from another thread; it may be NULL.
  *

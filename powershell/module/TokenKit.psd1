@@ -11,7 +11,7 @@
     CompatiblePSEditions = @('Core')
 
     TypesToProcess       = @('TokenKit.Types.ps1xml')
-    FormatsToProcess     = @('TokenKit.Format.ps1xml', 'TokenKit.Jose.Format.ps1xml', 'TokenKit.Store.Format.ps1xml', 'TokenKit.Venafi.Format.ps1xml', 'TokenKit.Governance.Format.ps1xml')
+    FormatsToProcess     = @('TokenKit.Format.ps1xml')
 
     CmdletsToExport      = @(
         'Clear-D365LcsApiConfig'

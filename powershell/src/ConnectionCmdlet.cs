@@ -35,6 +35,9 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public SwitchParameter AllowUnencryptedAuthentication { get; set; }
 
+    /// <inheritdoc/>
+    private protected override string Waiting => "Waiting for the answer";
+
     /// <summary>How the requests of <paramref name="call"/> travel.</summary>
     /// <param name="call">The call.</param>
     /// <param name="timeout">Time allowed for all of it, repeated attempts included.</param>
@@ -54,6 +57,7 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
             certificate_authority = CertificateAuthorityFile(),
             skip_certificate_check = skipCertificateCheck,
             max_retries = (uint)MaximumRetryCount,
+            rehearse = IsRehearsing,
         };
     }
 

@@ -25,8 +25,8 @@ public abstract class EndpointCmdlet : NetworkCmdlet
     [ValidateRange(1, 256)]
     public int ThrottleLimit { get; set; } = 1;
 
-    /// <summary>What the object from the pipeline holds under this name, parameter or not.</summary>
-    private protected object? Piped(string name) => item?.Find(name);
+    /// <summary>What the object from the pipeline holds under one of these names, parameters or not.</summary>
+    private protected object? Piped(params string[] names) => item?.Find(names);
 
     /// <summary>Makes the call for the parameters as they are bound.</summary>
     private protected abstract void Request();
@@ -41,6 +41,7 @@ public abstract class EndpointCmdlet : NetworkCmdlet
         Action? undo = item?.BindRest(this);
         try
         {
+            Approve(Request);
             Request();
         }
         finally

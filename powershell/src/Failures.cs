@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Management.Automation;
 using System.Net;
 using System.Security;
@@ -21,6 +22,9 @@ internal sealed class FailureException(Exception cause, string code, ErrorCatego
 
     internal string Advice { get; } = advice;
 
+    /// <summary>Whether a request was only shown. A server, whose errors have their endpoint, cannot say so.</summary>
+    internal bool IsNotSent => Code == Failures.NotSentCode && Endpoint is null;
+
     /// <summary>Where it happened, without anything secret.</summary>
     internal string? Endpoint { get; init; }
 
@@ -28,18 +32,45 @@ internal sealed class FailureException(Exception cause, string code, ErrorCatego
     internal string? Body { get; init; }
 
     /// <summary>The error record with <paramref name="errorId"/> about <paramref name="target"/>.</summary>
-    internal ErrorRecord ToRecord(string errorId, object? target) => new(InnerException!, errorId, category, target)
+    internal ErrorRecord ToRecord(string errorId, object? target)
     {
-        ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = Advice },
-    };
+        var record = new ErrorRecord(InnerException!, errorId, category, target)
+        {
+            ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = Advice },
+        };
+        PSObject.AsPSObject(record).TypeNames.Insert(0, FailureView.TypeName);
+        return record;
+    }
 }
 
 /// <summary>Makes failures, those of the native library and the module's own.</summary>
 internal static class Failures
 {
+    /// <summary>How a call ends that only shows its request, as the native library says it.</summary>
+    internal const string NotSentCode = "not_sent";
+
+    /// <summary>The advice for a message that is one itself.</summary>
+    internal const string Correct = "Correct the value that the message names.";
+
+    /// <summary>How to do in PowerShell what the native library advises.</summary>
+    private static readonly FrozenDictionary<string, string> Advice = new Dictionary<string, string>
+    {
+        ["insecure_endpoint"] = "Use the https address of the server. -AllowUnencryptedAuthentication allows http, for a network of your own.",
+        ["invalid_key_password"] = "Give the password that protects the private key: -CertificatePassword.",
+        ["connect_failed"] = "Check the address, the firewall, and whether a proxy is needed (-Proxy).",
+        ["tls_failed"] = "If the server's certificate comes from a private authority, give that authority's certificate file: -CertificateAuthority.",
+        ["timeout"] = "Try again, or allow more time with -Timeout.",
+        ["missing_base_url"] = "Set BaseUrl to the address that the service has for your environment: Set-GovernanceConfiguration -BaseUrl.",
+        ["cannot_listen"] = "Give a redirect URI with another port, or paste the answer: -NoBrowser.",
+        ["store_key_missing"] = $"Set {StoreEnvironment.Key} or {StoreEnvironment.KeyFile} to the key that seals the store, or move the store away and begin a new one.",
+    }.ToFrozenDictionary();
+
     /// <summary>Input that cannot be used; nothing was sent.</summary>
     internal static FailureException Invalid(string message, string code = "invalid_argument", Exception? cause = null) =>
-        new(new ArgumentException(message, cause), code, ErrorCategory.InvalidArgument, "Correct the value that the message names.");
+        new(new ArgumentException(message, cause), code, ErrorCategory.InvalidArgument, Correct);
+
+    /// <summary>A request that was only to be shown, or that nobody confirmed.</summary>
+    internal static FailureException NotSent() => Invalid("The request was not to be sent.", NotSentCode);
 
     /// <summary>A private key is not where it was said to be, for the reason in <paramref name="cause"/>.</summary>
     internal static FailureException KeyNotFound(Exception cause) =>
@@ -116,10 +147,7 @@ internal static class Failures
                 : failure.IsStore ? StoreException(detail)
                 : detail.code == "signing_failed" ? new CryptographicException(detail.message)
                 : new InvalidOperationException(detail.message);
-            // How it is given is the host's affair.
-            string advice = detail.code == "store_key_missing"
-                ? $"Set {StoreEnvironment.Key} or {StoreEnvironment.KeyFile} to the key that seals the store, or move the store away and begin a new one."
-                : detail.advice;
+            string advice = Advice.GetValueOrDefault(detail.code, detail.advice);
             return new FailureException(cause, detail.code, Category(detail), advice) { Endpoint = detail.endpoint, Body = detail.body };
         }
     }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Management.Automation;
 
 using TokenKit.Native;
@@ -15,7 +14,7 @@ public sealed class JwtValidation
     {
         Valid = verdict.valid;
         Reasons = verdict.reasons.Select(reason => reason.code).ToArray();
-        Message = verdict.valid ? "The token is valid." : string.Join(' ', verdict.reasons.Select(reason => Sentence(reason.text)));
+        Message = verdict.valid ? "The token is valid." : string.Join(' ', verdict.reasons.Select(reason => FailureView.Sentence(reason.text)));
         header = new(() => verdict.header is null ? null : Output.Object(verdict.header));
         claims = new(() => verdict.claims is null ? null : Output.Object(verdict.claims));
     }
@@ -36,8 +35,4 @@ public sealed class JwtValidation
 
     /// <summary>The claims, when they can be read. Nothing in them counts unless the token is valid.</summary>
     public PSObject? Claims => claims.Value;
-
-    /// <summary>Makes a sentence of a reason.</summary>
-    internal static string Sentence(string text) =>
-        text.Length == 0 ? text : $"{char.ToUpper(text[0], CultureInfo.InvariantCulture)}{text.AsSpan(1)}{(text.EndsWith('.') ? "" : ".")}";
 }

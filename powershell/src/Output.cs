@@ -16,6 +16,18 @@ internal static class Output
     /// <summary>The type name of what a device authorization endpoint answered; its default view masks the device code.</summary>
     internal const string DeviceAuthorizationType = "TokenKit.DeviceAuthorization";
 
+    /// <summary>The type name of an authorization server's metadata.</summary>
+    internal const string MetadataType = "TokenKit.OidcMetadata";
+
+    /// <summary>The type name of the claims about a user.</summary>
+    internal const string UserInfoType = "TokenKit.UserInfo";
+
+    /// <summary>The type name of a token that was read.</summary>
+    internal const string JwtType = "TokenKit.JsonWebToken";
+
+    /// <summary>The type name of a key.</summary>
+    internal const string JwkType = "TokenKit.Jwk";
+
     // As deep as the native library reads.
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 128 };
 
@@ -51,6 +63,17 @@ internal static class Output
     {
         using JsonDocument document = JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
         return Object(document.RootElement);
+    }
+
+    /// <summary>A JSON object that has a view.</summary>
+    internal static PSObject Object(string json, string type) => Typed(Object(json), type);
+
+    /// <summary>Names the type of an object, or of a dictionary, for its views.</summary>
+    internal static PSObject Typed(object value, string type)
+    {
+        PSObject result = PSObject.AsPSObject(value);
+        result.TypeNames.Insert(0, type);
+        return result;
     }
 
     /// <summary>Any JSON value.</summary>

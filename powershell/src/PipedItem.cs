@@ -58,9 +58,9 @@ public sealed class PipedItem : IDisposable
         Dictionary<string, object> bound = cmdlet.MyInvocation.BoundParameters;
         bool any = false;
         Action undo = () => { };
-        foreach ((PropertyInfo parameter, Attribute[] attributes) in Parameters.GetOrAdd(cmdlet.GetType(), FindParameters))
+        foreach ((PropertyInfo parameter, string[] names, Attribute[] attributes) in Parameters.GetOrAdd(cmdlet.GetType(), FindParameters))
         {
-            if (item.Properties[parameter.Name] is not { } property)
+            if (Property(names) is not { } property)
             {
                 continue;
             }
@@ -80,18 +80,29 @@ public sealed class PipedItem : IDisposable
             catch (Exception e) when (e is MetadataException or PSInvalidCastException)
             {
                 undo();
-                throw Failures.Invalid($"The value of '{parameter.Name}' in the piped object cannot be used: {(e.InnerException ?? e).Message}", cause: e);
+                throw Failures.Invalid($"The value of '{property.Name}' in the piped object cannot be used: {(e.InnerException ?? e).Message}", cause: e);
             }
         }
         return any ? undo : throw Failures.Invalid("The piped object has no property that is a parameter of this command.");
     }
 
-    /// <summary>The value of the member with this name, if there is one.</summary>
-    internal object? Find(string name) => item.Properties[name]?.Value;
+    /// <summary>The value of the member with one of these names, if there is one.</summary>
+    internal object? Find(params string[] names) => Property(names)?.Value;
+
+    /// <summary>The first of these properties that has a value, or else that is there.</summary>
+    private PSPropertyInfo? Property(string[] names)
+    {
+        IEnumerable<PSPropertyInfo> there = names.Select(name => item.Properties[name]).OfType<PSPropertyInfo>();
+        return there.FirstOrDefault(property => property.Value is not null) ?? there.FirstOrDefault();
+    }
 
     private static PipedParameter[] FindParameters(Type cmdlet) => cmdlet.GetProperties()
-        .Select(property => new PipedParameter(property, property.GetCustomAttributes().ToArray()))
+        .Select(property => (Property: property, Attributes: property.GetCustomAttributes().ToArray()))
         .Where(parameter => parameter.Attributes.OfType<ParameterAttribute>().Any(attribute => attribute.ValueFromPipelineByPropertyName))
+        .Select(parameter => new PipedParameter(
+            parameter.Property,
+            [parameter.Property.Name, .. parameter.Attributes.OfType<AliasAttribute>().SelectMany(alias => alias.AliasNames)],
+            parameter.Attributes))
         .ToArray();
 
     private void Lend(IDictionary keys)
@@ -126,7 +137,7 @@ public sealed class PipedItem : IDisposable
         }
     }
 
-    private sealed record PipedParameter(PropertyInfo Property, Attribute[] Attributes);
+    private sealed record PipedParameter(PropertyInfo Property, string[] Names, Attribute[] Attributes);
 
     /// <summary>What a dictionary has as properties, and for how many items at the same time.</summary>
     private sealed class Loan

@@ -145,6 +145,20 @@ internal sealed class SecretBuffer : IDisposable
 /// <summary>Secrets as people hand them over.</summary>
 internal static class Secrets
 {
+    /// <summary>What a secret may be, for errors.</summary>
+    internal const string Accepted = "A secret is a string, a SecureString or a PSCredential, as Get-Secret returns it";
+
+    /// <summary>What something else is, for errors: it is not quoted.</summary>
+    internal static string Kind(object? value) => Unwrap(value) switch
+    {
+        null => "nothing",
+        System.Collections.IDictionary => "a hashtable",
+        Array => "a list",
+        PSCustomObject => "an object",
+        ScriptBlock => "a script block",
+        var other => other.GetType().Name is var name && "AEIOU".Contains(name[0], StringComparison.Ordinal) ? $"an {name}" : $"a {other.GetType().Name}",
+    };
+
     /// <summary>Whether there is nothing: <c>null</c> or an empty text.</summary>
     internal static bool IsAbsent(object? value) => Unwrap(value) is null or "";
 
@@ -166,7 +180,6 @@ internal static class Secrets
         string text => SecretBuffer.FromText(text),
         SecureString text => SecretBuffer.FromSecureString(text),
         PSCredential credential => SecretBuffer.FromSecureString(credential.Password),
-        var other => throw Failures.Invalid(
-            $"-{parameter} takes a string, a SecureString or a PSCredential, not {(other is null ? "nothing" : $"a {other.GetType()}")}."),
+        _ => throw Failures.Invalid($"-{parameter}: {char.ToLowerInvariant(Accepted[0])}{Accepted[1..]}, not {Kind(value)}."),
     };
 }

@@ -17,7 +17,6 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// <summary>A wait this long is worth a progress bar.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
-    private const string Waiting = "Waiting for the answer";
     private const string WaitingForUser = "Waiting for the sign-in";
 
     private readonly CancellationTokenSource stopping = new();
@@ -27,12 +26,22 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     private readonly Queue<PendingCall> calls = new();
     private readonly HashSet<string> warned = [];
     private int running;
-    private string status = Waiting;
+    private string? status;
     private Countdown? countdown;
     private ProgressRecord? progress;
+    private readonly long begun = Stopwatch.GetTimestamp();
+    private long shown;
+    private int finished;
+    private bool isApproved;
+
+    /// <summary>Whether requests are only made to be shown.</summary>
+    private protected bool IsRehearsing { get; private set; }
 
     /// <summary>Triggered by Ctrl+C and by the end of the cmdlet.</summary>
     private protected CancellationToken Cancellation => stopping.Token;
+
+    /// <summary>What the progress bar says while a call takes long.</summary>
+    private protected virtual string Waiting => "Waiting for the store";
 
     /// <summary>The endpoint as errors may show it, where the cmdlet has one.</summary>
     private protected virtual string? Endpoint => null;
@@ -106,6 +115,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             calls.Enqueue(new PendingCall(() => throw e, Endpoint) { IsOver = true });
         }
         Wait(() => running == 0);
+        HideProgress();
     }
 
     /// <inheritdoc/>
@@ -174,6 +184,51 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         work.Add(() => Show(happened, request, left));
     }
 
+    /// <summary>
+    /// Whether to say what would be done, or to ask first. Only <c>-WhatIf</c> and <c>-Confirm</c> of this very command
+    /// count, unless it destroys something: a script that is run with <c>-WhatIf</c> needs its token all the same.
+    /// </summary>
+    private protected bool IsAsked => IsWhatIf || IsGiven("Confirm")
+        || (IsDestructive && (LanguagePrimitives.IsTrue(SessionState.PSVariable.GetValue("WhatIfPreference"))
+            || SessionState.PSVariable.GetValue("ConfirmPreference") is <= ConfirmImpact.Medium and not ConfirmImpact.None));
+
+    /// <summary>Whether the command takes something away.</summary>
+    private protected virtual bool IsDestructive => false;
+
+    /// <summary>Shows the request that <paramref name="request"/> makes with <c>-WhatIf</c>, and asks with <c>-Confirm</c>.</summary>
+    /// <exception cref="FailureException">It is not to be sent; that is reported to nobody.</exception>
+    private protected void Approve(Action request)
+    {
+        if (!IsAsked)
+        {
+            return;
+        }
+        (IsRehearsing, isApproved) = (true, false);
+        try
+        {
+            request();
+            Wait(() => running == 0);
+        }
+        catch (FailureException e) when (e.IsNotSent)
+        {
+            // As it has to end.
+        }
+        finally
+        {
+            IsRehearsing = false;
+        }
+        if (!isApproved)
+        {
+            throw Failures.NotSent();
+        }
+    }
+
+    /// <summary>Whether nothing is done but to say what would be.</summary>
+    private protected bool IsWhatIf => IsGiven("WhatIf");
+
+    private bool IsGiven(string name) =>
+        MyInvocation.BoundParameters.TryGetValue(name, out object? value) && value is SwitchParameter { IsPresent: true };
+
     /// <summary>Counts a call as running, and as over after all events that its task queues before it ends.</summary>
     private void Follow(Task call, Action atEnd)
     {
@@ -218,7 +273,15 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             rest();
         }
         WriteFinished();
-        HideProgress();
+        if (!MyInvocation.ExpectingInput)
+        {
+            HideProgress();
+        }
+        // Of a pipeline each call may be short, and all of them together long.
+        else if (Stopwatch.GetElapsedTime(begun) >= Patience && Stopwatch.GetElapsedTime(shown) >= Patience / 4)
+        {
+            ShowProgress();
+        }
     }
 
     private void WriteFinished()
@@ -226,6 +289,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         while (calls.TryPeek(out PendingCall? call) && call.IsOver)
         {
             calls.Dequeue();
+            finished++;
             object answer;
             try
             {
@@ -304,6 +368,10 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
 
     private void Report(FailureException failure, string? endpoint)
     {
+        if (failure.IsNotSent)
+        {
+            return;
+        }
         HideProgress();
         Fail(failure, failure.Endpoint ?? endpoint);
     }
@@ -329,6 +397,11 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             }
             return;
         }
+        if (IsRehearsing && happened.kind.IsSending && !happened.text.StartsWith("GET ", StringComparison.Ordinal))
+        {
+            isApproved = ShouldProcess(happened.text, $"{happened.text}\n\nSend this request?", request);
+            return;
+        }
         WriteVerbose(happened.kind.IsSending ? $"{lines[0]} ({request})" : lines[0]);
         foreach (string line in lines.AsSpan(1))
         {
@@ -340,14 +413,19 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
         }
         else if (happened.kind.IsSending && status != WaitingForUser)
         {
-            (status, countdown) = (Waiting, null);
+            (status, countdown) = (null, null);
         }
     }
 
+    /// <summary>How far a pipeline has come, for its progress bar.</summary>
+    private protected virtual string Done(int calls) => $"{calls} done";
+
     private void ShowProgress()
     {
-        string text = running > 1 ? $"{running} requests are running" : status;
-        int secondsRemaining = running > 1 ? -1 : countdown?.Seconds ?? -1;
+        bool isAlone = running <= 1 && (finished == 0 || countdown is not null);
+        string text = isAlone ? status ?? Waiting : running > 1 ? $"{Done(finished)}, {running} requests are running" : Done(finished);
+        int secondsRemaining = isAlone ? countdown?.Seconds ?? -1 : -1;
+        shown = Stopwatch.GetTimestamp();
         if (progress is null || progress.StatusDescription != text || progress.SecondsRemaining != secondsRemaining)
         {
             progress = new ProgressRecord(RuntimeHelpers.GetHashCode(this), MyInvocation.MyCommand.Name, text)

@@ -41,6 +41,7 @@ internal static class Calls
         certificate_authority = null,
         skip_certificate_check = false,
         max_retries = 0,
+        rehearse = false,
     };
 
     public static AssertionOptions NoOptions => new() { algorithm = null, audience = null, lifetime = null };

@@ -196,7 +196,7 @@ Describe 'The result' {
     It 'masks its tokens when it is displayed, also among other objects' {
         $result = Get-DelegateAccessToken (New-TestCredential)
         $text = [pscustomobject]@{ a = 1; b = 2; c = 3; d = 4; e = 5 }, $result, $result.Value | Out-String
-        $text | Should -Match AccessToken
+        $text | Should -Match IsSuccess
         foreach ($secret in $result.Value.AccessToken, $result.Value.RefreshToken) { $text | Should -Not -Match ([regex]::Escape($secret)) }
         "$result $($result.Value)" | Should -BeExactly 'TokenKit.DelegatedAccessTokenApiResult TokenKit.DelegatedAccessToken'
     }

@@ -28,6 +28,15 @@ Describe 'The surface of <command>' -ForEach $surfaces {
             $occurrences
         }
 
+        # The names beside a parameter's own: one in PowerShell case for each of the protocol, and what is listed.
+        function Assert-Alias([System.Collections.IDictionary] $Expected, $Parameter) {
+            $name = $Parameter.Name
+            $names = @($Expected.Contains('aliases') ? $Expected['aliases'] : @())
+            if ($name.Contains('_')) { $names += ($name -split '_').ForEach{ $_.Substring(0, 1).ToUpperInvariant() + $_.Substring(1) } -join '' }
+            $names += @($Expected.Contains('addedAliases') ? $Expected['addedAliases'] : @())
+            $Parameter.Aliases -join ' ' | Should -BeExactly ($names -join ' ')
+        }
+
         function Assert-Set([System.Collections.IDictionary] $Expected, [string[]] $Key, [string[]] $Actual) {
             $expectedSets = $Key.ForEach{ if ($Expected.Contains($_)) { $Expected[$_] } }
             ($Actual | Sort-Object) -join ', ' | Should -BeExactly (($expectedSets | Sort-Object) -join ', ')
@@ -59,7 +68,7 @@ Describe 'The surface of <command>' -ForEach $surfaces {
         $parameter.Name | Should -BeExactly $name
         $parameter.ParameterType.FullName | Should -BeExactly $type
         # An abbreviation that an added parameter would make ambiguous is kept as alias.
-        $parameter.Aliases -join ' ' | Should -BeExactly ($_.Contains('aliases') ? $_['aliases'] -join ' ' : '')
+        Assert-Alias $_ $parameter
         $occurrences = Get-Occurrence $name
         Assert-Set $_ mandatory $occurrences.Keys.Where{ $occurrences[$_].IsMandatory }
         Assert-Set $_ optional, widened $occurrences.Keys.Where{ -not $occurrences[$_].IsMandatory }
@@ -83,6 +92,7 @@ Describe 'The surface of <command>' -ForEach $surfaces {
         $parameter = $info.Parameters[$name]
         $parameter.Name | Should -BeExactly $name
         $parameter.ParameterType.FullName | Should -BeExactly $type
+        if ($name.Contains('_')) { Assert-Alias $_ $parameter }
         $occurrences = Get-Occurrence $name
         Assert-Set $_ mandatory $occurrences.Keys.Where{ $occurrences[$_].IsMandatory }
         Assert-Set $_ optional $occurrences.Keys.Where{ -not $occurrences[$_].IsMandatory }

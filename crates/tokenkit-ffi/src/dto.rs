@@ -308,6 +308,8 @@ pub struct HttpOptions {
     pub skip_certificate_check: bool,
     /// How often a failed request may be repeated.
     pub max_retries: Option<u32>,
+    /// Whether requests that may change something are only told as events, and then fail with `not_sent`.
+    pub rehearse: bool,
 }
 
 /// Which proxy to use; in JSON the member `type` says which.
@@ -571,6 +573,7 @@ impl HttpOptions {
             certificate_authority: self.certificate_authority.map(PathBuf::from),
             skip_certificate_check: self.skip_certificate_check,
             max_retries: self.max_retries.map_or(defaults.max_retries, |count| count as usize),
+            rehearse: self.rehearse,
         })
     }
 }
@@ -692,7 +695,7 @@ mod tests {
         let core = core(
             r#"{"endpoint":"https://as.example/token","grant":{"type":"client_credentials"},"scope":"a b",
                 "parameters":[{"name":"resource","value":"urn:x"}],"headers":[{"name":"Origin","value":"https://x"}],
-                "http":{"connect_timeout_ms":1,"timeout_ms":2,"max_retries":0,"certificate_authority":"ca.pem","skip_certificate_check":true,
+                "http":{"connect_timeout_ms":1,"timeout_ms":2,"max_retries":0,"rehearse":true,"certificate_authority":"ca.pem","skip_certificate_check":true,
                         "proxy":{"type":"explicit","url":"http://p:1","credentials":{"username":"u","password":"p"}}}}"#,
         );
         assert_eq!(form(&core), "grant_type=client_credentials&scope=a+b&resource=urn%3Ax");
@@ -701,6 +704,7 @@ mod tests {
         assert_eq!(core.http.timeout, Duration::from_millis(2));
         assert_eq!(core.http.max_retries, 0);
         assert!(core.http.skip_certificate_check);
+        assert!(core.http.rehearse);
         assert_eq!(core.http.certificate_authority, Some(PathBuf::from("ca.pem")));
         assert!(matches!(core.http.proxy, tokenkit::Proxy::Explicit { credentials: Some(_), .. }));
     }

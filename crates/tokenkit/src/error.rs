@@ -182,6 +182,8 @@ error_codes! {
     InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form.";
     /// The proxy setting cannot be used.
     InvalidProxy = "invalid_proxy", "Give the proxy as http://host:port or https://host:port.";
+    /// A request that was only to be shown.
+    NotSent = "not_sent", "Make the call without the rehearsal to send the request.";
     /// The server answered with an OAuth error.
     OAuth = "oauth_error", "Read the error description of the server.";
     /// The server answered with an HTTP error that is no OAuth error.

@@ -56,6 +56,9 @@ pub struct HttpConfig {
     /// How often a failed request may be repeated. Requests that may have consumed a one-time credential
     /// are never repeated.
     pub max_retries: usize,
+    /// Whether requests that may change something are only told, as [`Event::Sending`], and then fail with
+    /// [`ErrorCode::NotSent`]. Metadata and keys are asked for all the same.
+    pub rehearse: bool,
 }
 
 impl Default for HttpConfig {
@@ -67,6 +70,7 @@ impl Default for HttpConfig {
             certificate_authority: None,
             skip_certificate_check: false,
             max_retries: 3,
+            rehearse: false,
         }
     }
 }
@@ -153,7 +157,7 @@ impl Http {
         let started = Instant::now();
         let attempt = || async {
             let request = build().await?;
-            let response = exchange(&client, &request, observer).await?;
+            let response = exchange(&client, &request, config.rehearse, observer).await?;
             read(&request, response)
         };
         let pauses = ExponentialBuilder::default()
@@ -332,6 +336,7 @@ fn bad_proxy(error: reqwest::Error) -> Error {
 async fn exchange(
     client: &reqwest::Client,
     request: &HttpRequest,
+    rehearse: bool,
     observer: &dyn Observer,
 ) -> Result<HttpResponse, Error> {
     let endpoint = display_url(&request.url);
@@ -342,6 +347,9 @@ async fn exchange(
         headers: request.masked_headers(),
         content: request.masked_content(),
     });
+    if rehearse && request.method != Method::Get {
+        return Err(Error::invalid(ErrorCode::NotSent, "The request was only shown, and not sent."));
+    }
     let started = Instant::now();
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
@@ -464,7 +472,9 @@ fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !texts.iter().any(|known| known.contains(&text)) {
+        // A layer that only says so.
+        let is_wrapper = text.starts_with("client error (");
+        if !is_wrapper && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
         next = cause.source();

@@ -67,6 +67,9 @@ impl Client {
     ) -> Result<TokenResponse, Error> {
         // What cannot be sent shall not leave a store behind.
         request.build(&crate::client_auth::Attempt::now())?;
+        if config.rehearse {
+            return self.token(&request, config, &**store.observer()).await;
+        }
         let mut refused = None;
         for _ in 0..HOPS {
             let token = match Box::pin(self.turn(&request, config, store, kept)).await? {

@@ -617,6 +617,19 @@ async fn there_are_no_more_attempts_than_allowed(#[case] max_retries: usize) {
 }
 
 #[tokio::test]
+async fn a_rehearsal_tells_the_request_masked_and_sends_nothing() {
+    let server = TestServer::start().unwrap();
+    server.canned("/canned/token", Canned::json(200, TOKEN));
+    let config = HttpConfig { rehearse: true, ..HttpConfig::default() };
+    for (name, grant) in common::grants() {
+        let (result, recorder) = send_quickly(&demo(server.url("/canned/token"), grant), &config).await;
+        assert_eq!(codes(result), (Category::InvalidInput, ErrorCode::NotSent), "{name}");
+        assert_eq!((recorder.sent(), recorder.pauses().len()), (1, 0), "{name}");
+        assert!(server.requests().is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn one_time_credentials_are_not_sent_again_once_they_arrived() {
     let server = TestServer::start().unwrap();
     server.canned("/canned/503", Canned::json(503, r#"{"error":"temporarily_unavailable"}"#));

@@ -53,8 +53,12 @@ public abstract class LcsTokenCmdlet : NetworkCmdlet
     /// <param name="fill">Makes the request.</param>
     /// <param name="start">Starts it.</param>
     /// <param name="grant">What is exchanged for the token.</param>
-    private protected void RequestToken<T>(Func<Call, T> fill, Func<Operation, T, Task<WireOfTokenResponse>> start, string grant) =>
-        Send(fill, start, wire => wire.Unwire(), grant, Shape);
+    private protected void RequestToken<T>(Func<Call, T> fill, Func<Operation, T, Task<WireOfTokenResponse>> start, string grant)
+    {
+        Action request = () => Send(fill, start, wire => wire.Unwire(), grant, Shape);
+        Approve(request);
+        request();
+    }
 
     /// <summary>A text, or <c>null</c> when it is empty.</summary>
     private protected static string? Given(string? text) => string.IsNullOrEmpty(text) ? null : text;
@@ -109,7 +113,7 @@ public abstract class LcsTokenCmdlet : NetworkCmdlet
     /// </summary>
     private void Warn(FailureException failure, object? target)
     {
-        WriteWarning($"{failure.Message} {failure.Advice}");
+        WriteWarning($"{FailureView.Sentence(failure.Message)} {failure.Advice}");
         if (ErrorPreference is ActionPreference.Ignore)
         {
             return;

@@ -17,8 +17,7 @@ internal sealed class PasswordAttribute : ArgumentTransformationAttribute
         PSCredential { Password: { Length: > 0 } password } => password,
         string { Length: > 0 } text => Secure(text),
         null or SecureString or PSCredential or string => throw new ArgumentTransformationMetadataException("The password is empty."),
-        var other => throw new ArgumentTransformationMetadataException(
-            $"A password is a string, a SecureString or a PSCredential, not a {other.GetType()}."),
+        _ => throw new ArgumentTransformationMetadataException($"{Secrets.Accepted}, not {Secrets.Kind(inputData)}."),
     };
 
     private static unsafe SecureString Secure(string text)

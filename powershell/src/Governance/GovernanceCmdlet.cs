@@ -27,7 +27,7 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
     private protected void Ask(string summary, string? returnType, Func<Call, GovernanceCall> content)
     {
         GovernanceConfiguration configuration = Configuration;
-        Send(
+        Action request = () => Send(
             call => new GovernanceRequest
             {
                 call = content(call),
@@ -44,6 +44,8 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
             wire => wire.Unwire(),
             summary,
             Shape);
+        Approve(request);
+        request();
     }
 
     /// <summary>A credential: an object or a hashtable with its members, or a PSCredential.</summary>

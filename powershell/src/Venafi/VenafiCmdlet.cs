@@ -23,7 +23,7 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
     /// <exception cref="FailureException">There is none.</exception>
     private protected PSObject RequestToken(string endpoint, SecureString jwt, PSObject? session)
     {
-        VenafiToken token = Await(Start(
+        Func<VenafiToken> request = () => Await(Start(
             call => new VenafiTokenRequest
             {
                 endpoint = endpoint,
@@ -34,7 +34,8 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
             (operation, request) => operation.VenafiToken(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "client_credentials, JWT"));
-        return VcSession.MakeToken(token, jwt);
+        Approve(() => request());
+        return VcSession.MakeToken(request(), jwt);
     }
 
     /// <summary>Asks for the user behind a session's credential; what the server does wrong is part of the answer.</summary>

@@ -69,7 +69,7 @@ public sealed class GetD365LcsApiConfig : TokenKitCmdlet
         return result;
     }
 
-    private LcsApiHeaders Headers(LcsConfig config)
+    private RequestHeaders Headers(LcsConfig config)
     {
         if (config.bearer_token is not { Length: > 0 } token)
         {
@@ -80,6 +80,6 @@ public sealed class GetD365LcsApiConfig : TokenKitCmdlet
             string time = DateTimeOffset.FromUnixTimeSeconds(seconds).LocalDateTime.ToString(CultureInfo.CurrentCulture);
             WriteWarning($"The bearer token has expired at {time}. Get a new one: Get-D365LcsApiConfig | Invoke-D365LcsApiRefreshToken | Set-D365LcsApiConfig.");
         }
-        return new LcsApiHeaders(token.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? token : Scheme + token);
+        return new RequestHeaders("Authorization", token.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? token : Scheme + token);
     }
 }

@@ -6,7 +6,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Gets a token for the LCS API with user name and password (RFC 6749 section 4.3).</summary>
-[Cmdlet(VerbsCommon.Get, "D365LcsApiToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-D365LcsApiToken.md")]
+[Cmdlet(VerbsCommon.Get, "D365LcsApiToken", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-D365LcsApiToken.md")]
 [OutputType(Output.TokenResponseType)]
 public sealed class GetD365LcsApiToken : LcsTokenCmdlet
 {

@@ -6,7 +6,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Gets a new token for the LCS API by a refresh token (RFC 6749 section 6).</summary>
-[Cmdlet(VerbsLifecycle.Invoke, "D365LcsApiRefreshToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-D365LcsApiRefreshToken.md")]
+[Cmdlet(VerbsLifecycle.Invoke, "D365LcsApiRefreshToken", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-D365LcsApiRefreshToken.md")]
 [OutputType(Output.TokenResponseType)]
 public sealed class InvokeD365LcsApiRefreshToken : LcsTokenCmdlet
 {
@@ -24,6 +24,7 @@ public sealed class InvokeD365LcsApiRefreshToken : LcsTokenCmdlet
     [Parameter(ParameterSetName = SimpleSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [Alias("Token", "refresh_token", "T", "R", "Re")]
     [AllowEmptyString]
+    [SecretText]
     public string RefreshToken { get; set; } = "";
 
     /// <summary>A token, as <c>Get-D365LcsApiToken</c> returns it.</summary>

@@ -23,6 +23,7 @@ public sealed class SetD365LcsApiConfig : TokenKitCmdlet
     /// <summary>The access token.</summary>
     [Parameter(Position = 2, ValueFromPipelineByPropertyName = true)]
     [Alias("AccessToken", "access_token")]
+    [SecretText]
     public string BearerToken { get; set; } = "";
 
     /// <summary>When the access token expires: seconds since 1970.</summary>
@@ -33,6 +34,7 @@ public sealed class SetD365LcsApiConfig : TokenKitCmdlet
     /// <summary>The refresh token.</summary>
     [Parameter(Position = 4, ValueFromPipelineByPropertyName = true)]
     [Alias("refresh_token")]
+    [SecretText]
     public string RefreshToken { get; set; } = "";
 
     /// <summary>The address of the LCS API.</summary>

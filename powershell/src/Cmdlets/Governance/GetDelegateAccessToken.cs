@@ -5,7 +5,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Gets an access token of a delegated user of Cloud Governance.</summary>
-[Cmdlet(VerbsCommon.Get, "DelegateAccessToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-DelegateAccessToken.md")]
+[Cmdlet(VerbsCommon.Get, "DelegateAccessToken", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-DelegateAccessToken.md")]
 [OutputType(GovernanceModel.DelegatedAccessTokenApiResult)]
 [OutputType(typeof(System.Collections.Hashtable))]
 public sealed class GetDelegateAccessToken : GovernanceCmdlet

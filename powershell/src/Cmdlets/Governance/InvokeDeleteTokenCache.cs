@@ -16,11 +16,9 @@ public sealed class InvokeDeleteTokenCache : GovernanceCmdlet
     public PSObject? ApiCredential { get; set; }
 
     /// <inheritdoc/>
-    private protected override void Process()
-    {
-        if (ShouldProcess("the token cache of Cloud Governance", "Delete"))
-        {
-            Ask("deletion of the token cache", null, call => GovernanceCall.DeleteCache(Credential(call, ApiCredential)));
-        }
-    }
+    private protected override bool IsDestructive => true;
+
+    /// <inheritdoc/>
+    private protected override void Process() =>
+        Ask("deletion of the token cache", null, call => GovernanceCall.DeleteCache(Credential(call, ApiCredential)));
 }

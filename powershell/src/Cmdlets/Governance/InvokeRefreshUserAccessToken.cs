@@ -6,7 +6,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Gets a new access token of Cloud Governance for a refresh token.</summary>
-[Cmdlet(VerbsLifecycle.Invoke, "RefreshUserAccessToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-RefreshUserAccessToken.md")]
+[Cmdlet(VerbsLifecycle.Invoke, "RefreshUserAccessToken", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-RefreshUserAccessToken.md")]
 [OutputType(GovernanceModel.DelegatedAccessTokenApiResult)]
 [OutputType(typeof(System.Collections.Hashtable))]
 public sealed class InvokeRefreshUserAccessToken : GovernanceCmdlet

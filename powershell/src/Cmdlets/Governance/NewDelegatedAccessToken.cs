@@ -9,10 +9,12 @@ public sealed class NewDelegatedAccessToken : TokenKitCmdlet
 {
     /// <summary>The access token.</summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
+    [SecretText]
     public string? AccessToken { get; set; }
 
     /// <summary>The refresh token.</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    [SecretText]
     public string? RefreshToken { get; set; }
 
     /// <summary>How long the access token lasts, in the service's unit.</summary>

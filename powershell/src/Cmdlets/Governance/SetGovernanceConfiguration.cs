@@ -5,7 +5,7 @@ using System.Net;
 namespace TokenKit.Commands;
 
 /// <summary>Sets values of the configuration; what is not given stays as it is, what is empty is cleared.</summary>
-[Cmdlet(VerbsCommon.Set, "GovernanceConfiguration", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfiguration.md")]
+[Cmdlet(VerbsCommon.Set, "GovernanceConfiguration", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfiguration.md")]
 [OutputType(typeof(Hashtable))]
 public sealed class SetGovernanceConfiguration : TokenKitCmdlet
 {
@@ -22,6 +22,7 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
     /// <summary>Kept, and not sent by any command.</summary>
     [Parameter(Position = 2)]
     [AllowEmptyString]
+    [SecretText]
     public string? Password { get; set; }
 
     /// <summary>The headers that name the client: clientSecret and userPrincipalName.</summary>
@@ -35,11 +36,13 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
     /// <summary>Kept, and not sent by any command.</summary>
     [Parameter(Position = 5)]
     [AllowEmptyString]
+    [SecretText]
     public string? Cookie { get; set; }
 
     /// <summary>Kept, and not sent by any command.</summary>
     [Parameter(Position = 6)]
     [AllowEmptyString]
+    [SecretText]
     public string? AccessToken { get; set; }
 
     /// <summary>Headers of every request; they replace others of the same name.</summary>
@@ -69,6 +72,10 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
         if (proxy is not (null or IWebProxy or Uri or string))
         {
             throw Failures.Invalid($"-Proxy takes an address or an IWebProxy, not a {proxy.GetType()}.", "invalid_proxy");
+        }
+        if (IsAsked && !ShouldProcess("the configuration of Cloud Governance", "Set values"))
+        {
+            return;
         }
         GovernanceConfiguration configuration = GovernanceConfiguration.Of(this);
         Store(nameof(BaseUrl), Cleared(BaseUrl));

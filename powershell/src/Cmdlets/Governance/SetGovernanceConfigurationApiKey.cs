@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace TokenKit.Commands;
 
 /// <summary>Sets one key of the configuration; the others stay.</summary>
-[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationApiKey", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationApiKey.md")]
+[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationApiKey", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationApiKey.md")]
 public sealed class SetGovernanceConfigurationApiKey : TokenKitCmdlet
 {
     /// <summary>Which one: clientSecret or userPrincipalName.</summary>
@@ -21,6 +21,10 @@ public sealed class SetGovernanceConfigurationApiKey : TokenKitCmdlet
         if (string.IsNullOrEmpty(Id))
         {
             throw Failures.Invalid("-Id is empty: name the key, clientSecret or userPrincipalName.");
+        }
+        if (IsAsked && !ShouldProcess("the configuration of Cloud Governance", $"Set the key {Id}"))
+        {
+            return;
         }
         GovernanceConfiguration.Of(this).Table(GovernanceConfiguration.ApiKey)[Id] = ApiKey;
     }

@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace TokenKit.Commands;
 
 /// <summary>Sets the prefix of one key, which no command sends.</summary>
-[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationApiKeyPrefix", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationApiKeyPrefix.md")]
+[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationApiKeyPrefix", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationApiKeyPrefix.md")]
 public sealed class SetGovernanceConfigurationApiKeyPrefix : TokenKitCmdlet
 {
     /// <summary>Which one: clientSecret or userPrincipalName.</summary>
@@ -21,6 +21,10 @@ public sealed class SetGovernanceConfigurationApiKeyPrefix : TokenKitCmdlet
         if (string.IsNullOrEmpty(Id))
         {
             throw Failures.Invalid("-Id is empty: name the key, clientSecret or userPrincipalName.");
+        }
+        if (IsAsked && !ShouldProcess("the configuration of Cloud Governance", $"Set the prefix of the key {Id}"))
+        {
+            return;
         }
         GovernanceConfiguration.Of(this).Table(GovernanceConfiguration.ApiKeyPrefix)[Id] = ApiKeyPrefix;
     }

@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace TokenKit.Commands;
 
 /// <summary>Sets one header of every request; the others stay.</summary>
-[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationDefaultHeader", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationDefaultHeader.md")]
+[Cmdlet(VerbsCommon.Set, "GovernanceConfigurationDefaultHeader", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Set-GovernanceConfigurationDefaultHeader.md")]
 public sealed class SetGovernanceConfigurationDefaultHeader : TokenKitCmdlet
 {
     /// <summary>The name of the header.</summary>
@@ -21,6 +21,10 @@ public sealed class SetGovernanceConfigurationDefaultHeader : TokenKitCmdlet
         if (string.IsNullOrEmpty(Key))
         {
             throw Failures.Invalid("-Key is empty: name the header.");
+        }
+        if (IsAsked && !ShouldProcess("the configuration of Cloud Governance", $"Set the header {Key}"))
+        {
+            return;
         }
         GovernanceConfiguration.Of(this).Table(GovernanceConfiguration.DefaultHeaders)[Key] = Value;
     }

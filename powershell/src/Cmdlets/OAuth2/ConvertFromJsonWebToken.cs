@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using System.Text;
-using System.Text.RegularExpressions;
 
 using TokenKit.Native;
 
@@ -8,13 +7,10 @@ namespace TokenKit.Commands;
 
 /// <summary>Reads a signed JSON Web Token (RFC 7519) without checking it.</summary>
 [Cmdlet(VerbsData.ConvertFrom, "JsonWebToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/ConvertFrom-JsonWebToken.md")]
-[OutputType(typeof(PSObject))]
+[OutputType(Output.JwtType)]
 #pragma warning disable CA1707, IDE1006 // The parameter has the name that scripts know.
 public sealed class ConvertFromJsonWebToken : TokenKitCmdlet
 {
-    /// <summary>What every JWT in compact form begins with.</summary>
-    internal const string Pattern = "^e[yJ|w0]([a-zA-Z0-9_-]+[.]){2}";
-
     /// <summary>Claims that are times, in seconds since 1970.</summary>
     private static readonly string[] Times = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
@@ -23,7 +19,8 @@ public sealed class ConvertFromJsonWebToken : TokenKitCmdlet
 
     /// <summary>The token.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
-    [ValidatePattern(Pattern, Options = RegexOptions.None)]
+    [JwtText]
+    [SecretText]
     public string jwtInput { get; set; } = "";
 #pragma warning restore CA1707, IDE1006
 
@@ -54,7 +51,7 @@ public sealed class ConvertFromJsonWebToken : TokenKitCmdlet
             }
         }
         Output.Set(result, "signature", jwt.signature);
-        WriteObject(result);
+        WriteObject(Output.Typed(result, Output.JwtType));
     }
 
     /// <summary>The local time of a NumericDate, which may have a fraction (RFC 7519 section 2).</summary>

@@ -7,7 +7,8 @@ namespace TokenKit.Commands;
 
 /// <summary>Writes a key as JSON Web Key (RFC 7517).</summary>
 [Cmdlet(VerbsData.ConvertTo, "Jwk", DefaultParameterSetName = KeySet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/ConvertTo-Jwk.md")]
-[OutputType(typeof(PSObject), typeof(System.Security.SecureString))]
+[OutputType(Output.JwkType)]
+[OutputType(typeof(System.Security.SecureString))]
 #pragma warning disable CA1707, IDE1006 // The parameter has the name of the protocol.
 public sealed class ConvertToJwk : TokenKitCmdlet
 {
@@ -24,6 +25,7 @@ public sealed class ConvertToJwk : TokenKitCmdlet
 
     /// <summary>A shared secret: a string, a SecureString or a PSCredential.</summary>
     [Parameter(ParameterSetName = ClientSecretSet, Mandatory = true)]
+    [Alias("ClientSecret")]
     public object? client_secret { get; set; }
 #pragma warning restore CA1707, IDE1006
 
@@ -64,6 +66,6 @@ public sealed class ConvertToJwk : TokenKitCmdlet
             WriteWarning(weakness);
         }
         using SecretBuffer json = SecretBuffer.Take(jwk.jwk);
-        WriteObject(IncludePrivate && !AsPlainText ? json.ToSecureString() : Output.Object(Encoding.UTF8.GetString(json.Span)));
+        WriteObject(IncludePrivate && !AsPlainText ? json.ToSecureString() : Output.Object(Encoding.UTF8.GetString(json.Span), Output.JwkType));
     }
 }

@@ -7,20 +7,23 @@ namespace TokenKit.Commands;
 
 /// <summary>Asks who the user of an access token is (OpenID Connect Core section 5.3).</summary>
 [Cmdlet(VerbsCommon.Get, "OAuth2UserInfo", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-OAuth2UserInfo.md")]
-[OutputType(typeof(PSObject))]
+[OutputType(Output.UserInfoType)]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol.
 public sealed class GetOAuth2UserInfo : NetworkCmdlet
 {
     /// <summary>The userinfo endpoint; that of the issuer's metadata when absent.</summary>
     [Parameter(Position = 0)]
+    [ArgumentCompleter(typeof(UserInfoEndpointCompleter))]
     public string? uri { get; set; }
 
     /// <summary>The access token: a string, a SecureString, a PSCredential, or the object that holds it.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipeline = true)]
+    [Alias("AccessToken")]
     public object? access_token { get; set; }
 
     /// <summary>The ID token of the same sign-in: the answer must be about its subject.</summary>
     [Parameter]
+    [Alias("IdToken")]
     public object? id_token { get; set; }
 
     /// <summary>The subject that the answer must be about.</summary>
@@ -29,10 +32,12 @@ public sealed class GetOAuth2UserInfo : NetworkCmdlet
 
     /// <summary>The issuer: its endpoint is used where none is given, and its keys verify a signed answer.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 
     /// <summary>The client that a signed answer must be for.</summary>
     [Parameter]
+    [Alias("ClientId")]
     public string? client_id { get; set; }
 #pragma warning restore CA1707, IDE1006
 
@@ -45,7 +50,7 @@ public sealed class GetOAuth2UserInfo : NetworkCmdlet
         (operation, request) => operation.UserInfo(request.Wire(), Cancellation),
         wire => wire.Unwire(),
         "userinfo",
-        response => Output.Object(response.claims));
+        response => Output.Object(response.claims, Output.UserInfoType));
 
     private UserInfoRequest Request(Call call)
     {

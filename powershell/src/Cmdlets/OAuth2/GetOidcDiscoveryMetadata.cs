@@ -6,12 +6,13 @@ namespace TokenKit.Commands;
 
 /// <summary>Gets the metadata of an authorization server (OpenID Connect Discovery, RFC 8414).</summary>
 [Cmdlet(VerbsCommon.Get, "OidcDiscoveryMetadata", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Get-OidcDiscoveryMetadata.md")]
-[OutputType(typeof(PSObject))]
+[OutputType(Output.MetadataType)]
 #pragma warning disable CA1707, IDE1006 // The parameter has the name that scripts know.
 public sealed class GetOidcDiscoveryMetadata : NetworkCmdlet
 {
     /// <summary>The issuer, with or without <c>https://</c>, or the full address of its metadata.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true)]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public object? uri { get; set; }
 #pragma warning restore CA1707, IDE1006
 
@@ -41,6 +42,6 @@ public sealed class GetOidcDiscoveryMetadata : NetworkCmdlet
             (operation, request) => operation.Metadata(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "metadata",
-            metadata => Output.Object(metadata.body));
+            metadata => KnownServers.Remember(Output.Object(metadata.body, Output.MetadataType)));
     }
 }

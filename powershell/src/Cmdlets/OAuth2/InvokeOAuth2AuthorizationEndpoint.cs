@@ -8,14 +8,18 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Signs a user in with the system's browser at an OAuth 2.0 authorization endpoint (RFC 6749 section 3.1, RFC 8252).</summary>
-[Cmdlet(VerbsLifecycle.Invoke, "OAuth2AuthorizationEndpoint", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2AuthorizationEndpoint.md")]
+[Cmdlet(VerbsLifecycle.Invoke, "OAuth2AuthorizationEndpoint", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2AuthorizationEndpoint.md")]
 [Alias("Invoke-AuthorizationEndpoint", "authorize")]
+[OutputType(ResponseType)]
 [OutputType(typeof(Hashtable))]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol, as scripts know them.
 public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 {
     /// <summary>Time that requests for metadata and keys may take at most.</summary>
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
+
+    /// <summary>The type name of the answer; its default view masks code, verifier and tokens.</summary>
+    private const string ResponseType = "TokenKit.AuthorizationResponse";
 
     /// <summary>How often a pasted text may be something else before the cmdlet gives up.</summary>
     private const int Attempts = 3;
@@ -25,23 +29,29 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 
     /// <summary>The authorization endpoint.</summary>
     [Parameter(Mandatory = true, Position = 0)]
+    [Alias("AuthorizationEndpoint")]
+    [ArgumentCompleter(typeof(AuthorizationEndpointCompleter))]
     public string uri { get; set; } = "";
 
     /// <summary>The client.</summary>
     [Parameter(Mandatory = true)]
+    [Alias("ClientId")]
     public string client_id { get; set; } = "";
 
     /// <summary>Where the browser brings the answer.</summary>
     [Parameter]
+    [Alias("RedirectUri")]
     public string? redirect_uri { get; set; }
 
     /// <summary>The permissions asked for, separated by spaces.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(ScopeCompleter))]
     public string? scope { get; set; }
 
     /// <summary>What is asked for: <c>code</c>, <c>token</c>, <c>id_token</c> or a combination.</summary>
     [Parameter]
     [ArgumentCompleter(typeof(ResponseTypeCompleter))]
+    [Alias("ResponseType")]
     public string response_type { get; set; } = "code";
 
     /// <summary>Whether the code is bound to this request by PKCE (RFC 7636).</summary>
@@ -51,6 +61,7 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
     /// <summary>How the answer comes.</summary>
     [Parameter]
     [ValidateSet("query", "fragment", "form_post")]
+    [Alias("ResponseMode")]
     public string? response_mode { get; set; }
 
     /// <summary>Further parameters of the request.</summary>
@@ -64,6 +75,7 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 
     /// <summary>Who is going to sign in, as the server knows the name.</summary>
     [Parameter]
+    [Alias("LoginHint")]
     public string? login_hint { get; set; }
 
     /// <summary>What the server shall ask the user.</summary>
@@ -73,6 +85,7 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 
     /// <summary>The issuer: the answer must be its own, and an ID token is validated fully.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 
     /// <summary>Starts no browser and does not listen: the user opens the address and pastes the one that comes of it.</summary>
@@ -96,7 +109,7 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
-        if (!Force && Session.WhyUnattended(Host) is { } reason)
+        if (!Force && !IsWhatIf && Session.WhyUnattended(Host) is { } reason)
         {
             throw Failures.Unattended(reason, "The authorization endpoint");
         }
@@ -110,7 +123,12 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
         {
             PreparedAuthorization prepared = Prepare(call);
             prepared.warnings.ForEach(WriteWarning);
-            WriteVerbose($"GET {prepared.masked_url} in the browser");
+            string what = $"GET {prepared.masked_url} in the browser";
+            WriteVerbose(what);
+            if (IsAsked && !ShouldProcess(what, $"{what}\n\nSign in?", "sign-in"))
+            {
+                return;
+            }
             response = Await(prepared.listening ? ListenAsync(call, prepared) : AskAsync(call, prepared));
         }
         finally
@@ -118,7 +136,7 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
             // Lets go of the port, too.
             call.Dispose();
         }
-        WriteObject(Shape(response));
+        WriteObject(Output.Typed(Shape(response), ResponseType), enumerateCollection: false);
     }
 
     private PreparedAuthorization Prepare(Call call)

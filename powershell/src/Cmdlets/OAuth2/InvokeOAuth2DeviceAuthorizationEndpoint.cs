@@ -6,7 +6,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Starts the sign-in of a user on another device (RFC 8628 section 3.1), and waits for it if asked to.</summary>
-[Cmdlet(VerbsLifecycle.Invoke, "OAuth2DeviceAuthorizationEndpoint", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2DeviceAuthorizationEndpoint.md")]
+[Cmdlet(VerbsLifecycle.Invoke, "OAuth2DeviceAuthorizationEndpoint", SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2DeviceAuthorizationEndpoint.md")]
 [Alias("Invoke-DeviceAuthorizationEndpoint", "deviceauth")]
 [OutputType(Output.DeviceAuthorizationType, Output.TokenResponseType)]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol, as scripts know them.
@@ -14,29 +14,34 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
 {
     /// <summary>The device authorization endpoint.</summary>
     [Parameter(Mandatory = true, Position = 0)]
+    [ArgumentCompleter(typeof(DeviceEndpointCompleter))]
     public string uri { get; set; } = "";
 
     /// <summary>The client.</summary>
     // The aliases keep abbreviations unambiguous that the other parameters would take away.
     [Parameter(Mandatory = true)]
-    [Alias("c", "cl", "cli", "clie", "clien", "client", "client_")]
+    [Alias("c", "cl", "cli", "clie", "clien", "client", "client_", "ClientId")]
     public string client_id { get; set; } = "";
 
     /// <summary>The permissions asked for, separated by spaces.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(ScopeCompleter))]
     public string? scope { get; set; }
 
     /// <summary>The client secret: a string, a SecureString or a PSCredential.</summary>
     [Parameter]
+    [Alias("ClientSecret")]
     public object? client_secret { get; set; }
 
     /// <summary>How the client secret is used.</summary>
     [Parameter]
     [ValidateSet("client_secret_basic", "client_secret_post", "client_secret_jwt")]
+    [Alias("ClientAuthMethod")]
     public object client_auth_method { get; set; } = "client_secret_post";
 
     /// <summary>The client's private key: certificate, key object, path, thumbprint, or PEM or JWK text.</summary>
     [Parameter]
+    [Alias("ClientCertificate")]
     public object? client_certificate { get; set; }
 
     /// <summary>The password of an encrypted private key: a SecureString, a string or a PSCredential.</summary>
@@ -45,6 +50,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
 
     /// <summary>The name of the private key in the header <c>kid</c>.</summary>
     [Parameter]
+    [Alias("KeyId")]
     public string? key_id { get; set; }
 
     /// <summary>The signature algorithm of the client assertion.</summary>
@@ -93,10 +99,13 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
 
     /// <summary>The token endpoint, for <see cref="Wait"/>.</summary>
     [Parameter]
+    [Alias("TokenUri")]
+    [ArgumentCompleter(typeof(TokenEndpointCompleter))]
     public string? token_uri { get; set; }
 
     /// <summary>The issuer: its token endpoint is used where none is given, and an ID token is validated fully.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 
     /// <summary>Waits although nobody seems to be there.</summary>
@@ -123,6 +132,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
     private protected override void Process()
     {
         string? tokenEndpoint = Wait ? TokenEndpoint() : null;
+        Approve(() => Await(Call.Start(AuthorizeAsync)));
         DeviceAuthorizationResponse reply = Await(Call.Start(AuthorizeAsync));
         WriteWarning(reply.message);
         string address = reply.verification_uri_complete ?? reply.verification_uri;
@@ -149,7 +159,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
     /// <summary>Where to wait for the token. Found before a code is asked for: without it the code would be of no use.</summary>
     private string TokenEndpoint()
     {
-        if (!Force && Session.WhyUnattended(Host) is { } reason)
+        if (!Force && !IsWhatIf && Session.WhyUnattended(Host) is { } reason)
         {
             throw Failures.Unattended(reason, "-Wait");
         }
@@ -166,7 +176,7 @@ public sealed class InvokeOAuth2DeviceAuthorizationEndpoint : NetworkCmdlet
             (operation, request) => operation.Metadata(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "metadata"));
-        return Output.Object(metadata.body).Properties["token_endpoint"]?.Value as string
+        return KnownServers.Remember(Output.Object(metadata.body)).Properties["token_endpoint"]?.Value as string
             ?? throw Failures.Invalid($"The metadata of {issuer} names no token endpoint: give -token_uri.");
     }
 

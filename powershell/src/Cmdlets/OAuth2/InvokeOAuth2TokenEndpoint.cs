@@ -6,7 +6,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Requests tokens from an OAuth 2.0 token endpoint (RFC 6749 section 3.2).</summary>
-[Cmdlet(VerbsLifecycle.Invoke, "OAuth2TokenEndpoint", DefaultParameterSetName = CodeSet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2TokenEndpoint.md")]
+[Cmdlet(VerbsLifecycle.Invoke, "OAuth2TokenEndpoint", DefaultParameterSetName = CodeSet, SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Invoke-OAuth2TokenEndpoint.md")]
 [Alias("Invoke-TokenEndpoint", "token")]
 [OutputType(Output.TokenResponseType)]
 public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
@@ -21,10 +21,13 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
 #pragma warning disable CA1707 // The parameters have the names of the protocol, as scripts know them.
     /// <summary>The token endpoint.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
+    [Alias("TokenEndpoint", "token_endpoint")]
+    [ArgumentCompleter(typeof(TokenEndpointCompleter))]
     public string uri { get; set; } = "";
 
     /// <summary>The client.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Alias("ClientId")]
     public string? client_id { get; set; }
 
     /// <summary>The redirect URI that the authorization request had.</summary>
@@ -32,6 +35,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = RefreshSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("RedirectUri")]
     public string? redirect_uri { get; set; }
 
     /// <summary>The permissions asked for, separated by spaces.</summary>
@@ -40,30 +44,38 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ScopeCompleter))]
     public string? scope { get; set; }
 
     /// <summary>The authorization code.</summary>
     [Parameter(ParameterSetName = CodeSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
+    [SecretText]
     public string? code { get; set; }
 
     /// <summary>The PKCE verifier (RFC 7636).</summary>
     [Parameter(ParameterSetName = CodeSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("CodeVerifier")]
+    [SecretText]
     public string? code_verifier { get; set; }
 
     /// <summary>The device code (RFC 8628).</summary>
     [Parameter(ParameterSetName = DeviceCodeSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("DeviceCode")]
+    [SecretText]
     public string? device_code { get; set; }
 
     /// <summary>The assertion to exchange: a JWT (RFC 7523 section 2.1).</summary>
     [Parameter(ParameterSetName = JwtBearerSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [SecretText]
     public string? jwtAssertion { get; set; }
 
     /// <summary>The refresh token: a string, a SecureString or a PSCredential.</summary>
     [Parameter(ParameterSetName = RefreshSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("RefreshToken")]
     public object? refresh_token { get; set; }
 
     /// <summary>The client secret: a string, a SecureString or a PSCredential.</summary>
@@ -72,6 +84,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = DeviceCodeSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientSecretSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("ClientSecret")]
     public object? client_secret { get; set; }
 
     /// <summary>How the client secret is used.</summary>
@@ -80,11 +93,13 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
     [ValidateSet("client_secret_basic", "client_secret_post", "client_secret_jwt")]
+    [Alias("ClientAuthMethod")]
     public object client_auth_method { get; set; } = "client_secret_post";
 
     /// <summary>The client's private key: certificate, key object, path, thumbprint, or PEM or JWK text.</summary>
     [Parameter(ParameterSetName = RefreshSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [Alias("ClientCertificate")]
     public object? client_certificate { get; set; }
 
     /// <summary>The password of an encrypted private key: a SecureString, a string or a PSCredential.</summary>
@@ -95,6 +110,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     /// <summary>The name of the private key in the header <c>kid</c>.</summary>
     [Parameter(ParameterSetName = RefreshSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
+    [Alias("KeyId")]
     public string? key_id { get; set; }
 
     /// <summary>The signature algorithm of the client assertion.</summary>
@@ -132,6 +148,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
 
     /// <summary>The issuer: an ID token is then validated fully.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 
     /// <summary>Asks until the user of the device code has finished.</summary>
@@ -193,7 +210,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
         };
         Action<Event> observe = happened => Observe(happened, $"{grantName}, {methodName}");
         // A device code from the pipeline is the reply of the device authorization endpoint.
-        bool isPolling = !string.IsNullOrEmpty(device_code) && (Wait || Piped(nameof(device_code)) is not null);
+        bool isPolling = !string.IsNullOrEmpty(device_code) && (Wait || Piped(nameof(device_code), "DeviceCode") is not null);
         return isPolling
             ? DevicePolling.For(this, Piped("interval"), Piped("expires_in")).TokenAsync(call, request, observe, Cancellation)
             : call.TokenAsync(request, observe, Cancellation);

@@ -8,6 +8,7 @@ namespace TokenKit.Commands;
 
 /// <summary>Makes a signed JWT by which a client is known, or acts for someone (RFC 7523).</summary>
 [Cmdlet(VerbsCommon.New, "OAuth2JwtAssertion", DefaultParameterSetName = PrivateKeySet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/New-OAuth2JwtAssertion.md")]
+[OutputType("TokenKit.JwtAssertion")]
 [OutputType(typeof(OrderedDictionary))]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol, as scripts know them.
 public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
@@ -31,6 +32,7 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
     // The alias keeps an abbreviation unambiguous that -Algorithm would take away.
     [Parameter(Mandatory = true, Position = 2)]
     [Alias("a")]
+    [ArgumentCompleter(typeof(TokenEndpointCompleter))]
     public string audience { get; set; } = "";
 
     /// <summary>The claim <c>jti</c>; a random one when absent.</summary>
@@ -43,6 +45,7 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
 
     /// <summary>The private key: certificate, key object, path, thumbprint, PEM text or JWK.</summary>
     [Parameter(ParameterSetName = PrivateKeySet, Mandatory = true)]
+    [Alias("ClientCertificate")]
     public object? client_certificate { get; set; }
 
     /// <summary>The password of an encrypted private key: a SecureString, a string or a PSCredential.</summary>
@@ -51,10 +54,12 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
 
     /// <summary>The name of the private key in the header <c>kid</c>.</summary>
     [Parameter(ParameterSetName = PrivateKeySet)]
+    [Alias("KeyId")]
     public object? key_id { get; set; }
 
     /// <summary>The client secret: a string, a SecureString or a PSCredential.</summary>
     [Parameter(ParameterSetName = ClientSecretSet, Mandatory = true)]
+    [Alias("ClientSecret")]
     public object? client_secret { get; set; }
 
     /// <summary>The signature algorithm.</summary>
@@ -67,6 +72,9 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
     [Duration]
     public TimeSpan Lifetime { get; set; } = TimeSpan.FromMinutes(5);
 #pragma warning restore CA1707, IDE1006
+
+    /// <inheritdoc/>
+    private protected override string Waiting => "Signing";
 
     /// <inheritdoc/>
     private protected override void Process()
@@ -119,18 +127,18 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
         return result;
     }
 
-    private OrderedDictionary Shape(SignedJwt signed)
+    private PSObject Shape(SignedJwt signed)
     {
         if (signed.weakness is { } weakness)
         {
             WriteWarning(weakness);
         }
-        return new OrderedDictionary
+        return Output.Typed(new OrderedDictionary
         {
             ["client_assertion_jwt"] = signed.token,
             ["client_assertion_type"] = AssertionType,
             ["header"] = Output.Object(signed.header),
             ["payload"] = Output.Object(signed.claims),
-        };
+        }, "TokenKit.JwtAssertion");
     }
 }

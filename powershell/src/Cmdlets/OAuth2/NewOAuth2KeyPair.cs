@@ -42,6 +42,9 @@ public sealed class NewOAuth2KeyPair : TokenKitCmdlet
     public SwitchParameter AsPlainText { get; set; }
 
     /// <inheritdoc/>
+    private protected override string Waiting => "Making the key";
+
+    /// <inheritdoc/>
     private protected override void Process()
     {
         if (MyInvocation.BoundParameters.ContainsKey(nameof(KeySize)) && Algorithm.StartsWith('E'))

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Management.Automation;
-using System.Runtime.CompilerServices;
 
 using TokenKit.Native;
 
@@ -15,16 +14,18 @@ public sealed class TestJsonWebToken : NetworkCmdlet
     /// <summary>Tokens for one native call: enough to keep all cores busy, few enough to see results soon.</summary>
     private const int BatchSize = 500;
 
-    private readonly Stopwatch watch = Stopwatch.StartNew();
+    /// <summary>A pipeline that takes longer for a token shall see its result before it makes the next.</summary>
+    private static readonly TimeSpan SlowPipeline = TimeSpan.FromMilliseconds(10);
+
+    private readonly Stopwatch idle = Stopwatch.StartNew();
     private List<string> batch = [];
     private VerificationKey? key;
-    private ProgressRecord? progress;
-    private int read;
     private int done;
 
     /// <summary>The token.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     [AllowEmptyString]
+    [SecretText]
     public string jwtInput { get; set; } = "";
 
     /// <summary>The key as JWK or JWK Set: JSON text, object, dictionary or file.</summary>
@@ -37,14 +38,18 @@ public sealed class TestJsonWebToken : NetworkCmdlet
 
     /// <summary>The secret that signed: a string, a SecureString or a PSCredential.</summary>
     [Parameter]
+    [Alias("ClientSecret")]
     public object? client_secret { get; set; }
 
     /// <summary>The address of the issuer's keys.</summary>
     [Parameter]
+    [Alias("JwksUri")]
+    [ArgumentCompleter(typeof(JwksUriCompleter))]
     public string? jwks_uri { get; set; }
 
     /// <summary>The issuer that <c>iss</c> must name; it is asked for its keys when none is given.</summary>
     [Parameter]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 
     /// <summary>Who the token is for: one of these must be in <c>aud</c>.</summary>
@@ -64,6 +69,7 @@ public sealed class TestJsonWebToken : NetworkCmdlet
 
     /// <summary>The access token whose hash is in <c>at_hash</c>: a string, a SecureString or a PSCredential.</summary>
     [Parameter]
+    [Alias("AccessToken")]
     public object? access_token { get; set; }
 
     /// <summary>The authorization code whose hash is in <c>c_hash</c>.</summary>
@@ -84,19 +90,27 @@ public sealed class TestJsonWebToken : NetworkCmdlet
     private protected override void Process()
     {
         batch.Add(jwtInput);
-        read++;
-        if (batch.Count == BatchSize)
+        if (idle.Elapsed > SlowPipeline)
         {
-            Send();
+            Send(1);
         }
+        else if (batch.Count == BatchSize)
+        {
+            // While one batch is checked, the next is read.
+            Send(2);
+        }
+        idle.Restart();
     }
+
+    /// <inheritdoc/>
+    private protected override string Done(int calls) => $"{done} tokens checked";
 
     /// <inheritdoc/>
     private protected override void Finish()
     {
         if (batch.Count > 0)
         {
-            Send();
+            Send(1);
         }
     }
 
@@ -110,7 +124,8 @@ public sealed class TestJsonWebToken : NetworkCmdlet
         base.Dispose(disposing);
     }
 
-    private void Send()
+    /// <summary>Starts the check of what was read, and waits until no more than <paramref name="limit"/> - 1 run.</summary>
+    private void Send(int limit)
     {
         List<string> tokens = batch;
         batch = [];
@@ -144,28 +159,13 @@ public sealed class TestJsonWebToken : NetworkCmdlet
             (operation, request) => operation.VerifyJwts(request.Wire(), Cancellation),
             wire => wire.Unwire(),
             "keys");
-        // While one batch is checked, the next is read.
-        Submit(verification, Shape, 2);
+        Submit(verification, Shape, limit);
     }
 
     private object[] Shape(JwtVerification verification)
     {
         key!.Warn(verification.weakness, WriteWarning);
         done += verification.verdicts.Count;
-        ShowProgress();
         return verification.verdicts.Select(verdict => Quiet ? (object)verdict.valid : new JwtValidation(verdict)).ToArray();
-    }
-
-    private void ShowProgress()
-    {
-        if (progress is null && watch.Elapsed < TimeSpan.FromSeconds(1))
-        {
-            return;
-        }
-        progress = new ProgressRecord(RuntimeHelpers.GetHashCode(watch), MyInvocation.MyCommand.Name, $"{done} tokens checked")
-        {
-            RecordType = done == read ? ProgressRecordType.Completed : ProgressRecordType.Processing,
-        };
-        WriteProgress(progress);
     }
 }

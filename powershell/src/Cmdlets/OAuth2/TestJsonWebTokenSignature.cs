@@ -1,6 +1,5 @@
 using System.Management.Automation;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.RegularExpressions;
 
 using TokenKit.Native;
 
@@ -20,8 +19,9 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
     /// <summary>The token.</summary>
     // The aliases keep abbreviations unambiguous that -jwk and -CertificateAuthority would take away.
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
-    [ValidatePattern(ConvertFromJsonWebToken.Pattern, Options = RegexOptions.None)]
+    [JwtText]
     [Alias("j", "jw")]
+    [SecretText]
     public object jwtInput { get; set; } = "";
 
     /// <summary>The certificate whose key signed.</summary>
@@ -30,7 +30,7 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
 
     /// <summary>The secret that signed: a string, a SecureString or a PSCredential.</summary>
     [Parameter(ParameterSetName = ClientSecretSet, Mandatory = true)]
-    [Alias("c")]
+    [Alias("c", "ClientSecret")]
     public object? client_secret { get; set; }
 
     /// <summary>The key as JWK or JWK Set: JSON text, object, dictionary or file.</summary>
@@ -39,10 +39,13 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
 
     /// <summary>The address of the issuer's keys.</summary>
     [Parameter(ParameterSetName = CertificateSet)]
+    [Alias("JwksUri")]
+    [ArgumentCompleter(typeof(JwksUriCompleter))]
     public string? jwks_uri { get; set; }
 
     /// <summary>The issuer whose keys count, instead of the one that the token names.</summary>
     [Parameter(ParameterSetName = CertificateSet)]
+    [ArgumentCompleter(typeof(IssuerCompleter))]
     public string? issuer { get; set; }
 #pragma warning restore CA1707, IDE1006
 
@@ -84,6 +87,6 @@ public sealed class TestJsonWebTokenSignature : NetworkCmdlet
         // Where the question cannot be answered, that is an error: there is no key, or no algorithm, to check with.
         bool isOpen = ParameterSetName == CertificateSet
             && reason?.code is "unsupported_algorithm" or "algorithm_not_allowed" or "unknown_kid" or "keys_unavailable";
-        return isOpen ? throw Failures.Invalid(JwtValidation.Sentence(reason!.text), reason.code) : verdict.valid;
+        return isOpen ? throw Failures.Invalid(FailureView.Sentence(reason!.text), reason.code) : verdict.valid;
     }
 }

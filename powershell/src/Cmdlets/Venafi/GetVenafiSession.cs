@@ -39,10 +39,7 @@ public sealed class GetVenafiSession : VenafiSessionCmdlet
         WriteObject(AsHeaders ? Headers(session) : session, enumerateCollection: false);
     }
 
-    private static Hashtable Headers(PSObject session) => new(StringComparer.OrdinalIgnoreCase)
-    {
-        [VcSession.Value(session, VcSession.Key) is null ? "Authorization" : "tppl-api-key"] =
-            VcSession.Value(session, VcSession.Key) is { } key ? Secrets.Reveal(key, "Key")
-            : $"Bearer {Secrets.Reveal(AccessTokenOf(session), "AccessToken")}",
-    };
+    private static RequestHeaders Headers(PSObject session) => VcSession.Value(session, VcSession.Key) is { } key
+        ? new RequestHeaders("tppl-api-key", Secrets.Reveal(key, "Key"))
+        : new RequestHeaders("Authorization", $"Bearer {Secrets.Reveal(AccessTokenOf(session), "AccessToken")}");
 }

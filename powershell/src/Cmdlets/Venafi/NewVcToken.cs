@@ -4,7 +4,7 @@ using System.Security;
 namespace TokenKit.Commands;
 
 /// <summary>Gets an access token of a service account of Venafi's service (TLSPC) for a JWT (RFC 7523).</summary>
-[Cmdlet(VerbsCommon.New, "VcToken", DefaultParameterSetName = ScriptSessionSet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/New-VcToken.md")]
+[Cmdlet(VerbsCommon.New, "VcToken", DefaultParameterSetName = ScriptSessionSet, SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/New-VcToken.md")]
 [OutputType(VcSession.TokenType)]
 public sealed class NewVcToken : VenafiSessionCmdlet
 {

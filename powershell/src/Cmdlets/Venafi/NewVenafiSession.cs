@@ -8,7 +8,7 @@ using TokenKit.Native;
 namespace TokenKit.Commands;
 
 /// <summary>Makes a session with Venafi's service (TLSPC), by an API key or for a service account.</summary>
-[Cmdlet(VerbsCommon.New, "VenafiSession", DefaultParameterSetName = RefreshSet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/New-VenafiSession.md")]
+[Cmdlet(VerbsCommon.New, "VenafiSession", DefaultParameterSetName = RefreshSet, SupportsShouldProcess = true, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/New-VenafiSession.md")]
 [OutputType(VcSession.SessionType)]
 public sealed class NewVenafiSession : VenafiCmdlet
 {
@@ -97,6 +97,11 @@ public sealed class NewVenafiSession : VenafiCmdlet
     /// <inheritdoc/>
     private protected override void Process()
     {
+        // The others ask when they request a token.
+        if (IsAsked && ParameterSetName is KeySet or VaultKeySet or VaultTokenSet && !ShouldProcess("the Venafi session of the module", "Set"))
+        {
+            return;
+        }
         PSObject session = ParameterSetName switch
         {
             KeySet => FromKey(),
