@@ -13,7 +13,9 @@ Lint      formatting and static checks of Rust, C# and PowerShell
 Test      Build, then every suite; the last line is the sum: N passed, N failed
 Demo      Build, then the main job against a local authorization server
 Bench     speed against other ways to get a token
-Package   Release build as out/TokenKit-<version>.zip
+Native    Release build of the native library for one platform: out/native/<rid>/native
+Package   Release build as .nupkg and .zip, with bill of materials and checksums, in out/package
+Tour      regenerates the picture of the terminal in the README
 Clean     removes what the other tasks made
 
 .EXAMPLE
@@ -36,8 +38,15 @@ param(
     # Runs only these test suites.
     [string[]] $Suite = @('rust', 'c', 'dotnet', 'pester'),
 
-    # Package: a folder with native libraries of further platforms, as <rid>/<file>.
-    [string] $NativeLibraries
+    # Native: the platform to build for, such as linux-musl-arm64; without it, this machine's.
+    [string] $RuntimeIdentifier,
+
+    # The folder with the native libraries that Native has made, on several machines perhaps; without it, the library of
+    # this machine is built.
+    [string] $NativeLibraries,
+
+    # Package, on Windows: a certificate that signs the module, as PFX file. Its password is in TOKENKIT_SIGNING_PASSWORD.
+    [string] $SigningCertificate
 )
 
 Set-StrictMode -Version Latest
@@ -84,6 +93,35 @@ function Get-LibraryName([string] $Stem) {
     if ($IsWindows) { "$Stem.dll" } elseif ($IsMacOS) { "lib$Stem.dylib" } else { "lib$Stem.so" }
 }
 
+# The target triples of Rust by the platforms that a package may be for.
+$platforms = [ordered]@{
+    'linux-x64' = 'x86_64-unknown-linux-gnu'; 'linux-arm64' = 'aarch64-unknown-linux-gnu'
+    'linux-musl-x64' = 'x86_64-unknown-linux-musl'; 'linux-musl-arm64' = 'aarch64-unknown-linux-musl'
+    'osx-x64' = 'x86_64-apple-darwin'; 'osx-arm64' = 'aarch64-apple-darwin'
+    'win-x64' = 'x86_64-pc-windows-msvc'; 'win-arm64' = 'aarch64-pc-windows-msvc'
+}
+
+# A release is the same bytes wherever it is built, and has no path of the machine that built it.
+function Set-ReproducibleBuild([string] $Platform) {
+    $folders = [ordered]@{ $root = '/tokenkit'; $target = '/tokenkit/target' }
+    foreach ($package in (Invoke-Cargo metadata --format-version 1 --locked | ConvertFrom-Json -AsHashtable).packages) {
+        if ($package.source) { $folders[(Split-Path (Split-Path $package.manifest_path))] = '/cargo' }
+    }
+    $flags = @($env:RUSTFLAGS -split ' ' -ne '') + $folders.Keys.ForEach{ "--remap-path-prefix=$_=$($folders[$_])" }
+    if ($Platform -like 'win-*') { $flags += '-Clink-arg=/Brepro' }
+    # A shared library for musl cannot have the C runtime linked in.
+    if ($Platform -like 'linux-musl-*') {
+        $flags += '-Ctarget-feature=-crt-static'
+        if (Get-Command musl-gcc -CommandType Application -ErrorAction Ignore) { $flags += '-Clinker=musl-gcc' }
+    }
+    $env:CARGO_ENCODED_RUSTFLAGS = $flags -join [char]0x1f
+    if ($Platform -notlike 'win-*') {
+        $maps = $folders.Keys.ForEach{ "'-ffile-prefix-map=$_=$($folders[$_])'" }
+        $env:CFLAGS = (@($env:CFLAGS).Where{ $_ } + $maps) -join ' '
+        $env:CC_SHELL_ESCAPED_FLAGS = $env:ZERO_AR_DATE = '1'
+    }
+}
+
 function Get-Executable([string] $Name) {
     Join-Path $target $profileFolder ($IsWindows ? "$Name.exe" : $Name)
 }
@@ -92,18 +130,24 @@ function Invoke-Build {
     Assert-Tool cargo 'Install Rust from https://rustup.rs.'
     Assert-Tool dotnet 'Install the .NET SDK 10 from https://dotnet.microsoft.com/download.'
     Write-Host "Building TokenKit $(Get-Version) ($Configuration)" -ForegroundColor Cyan
-    Invoke-Cargo build @cargoProfile -p tokenkit-cdylib -p tokenkit-testserver
+    if (-not $NativeLibraries) { Invoke-Cargo build @cargoProfile -p tokenkit-cdylib }
+    if ($tasks -ne 'Package') { Invoke-Cargo build @cargoProfile -p tokenkit-testserver }
     $version = Get-Version
     dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -p:Version=$version -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
 
     $module = Join-Path $out 'TokenKit' $version
     Remove-Item (Join-Path $out 'TokenKit') -Recurse -Force -ErrorAction Ignore
-    $native = Join-Path $module 'runtimes' (Get-RuntimeIdentifier) 'native'
-    $null = New-Item $native -ItemType Directory -Force
+    $runtimes = Join-Path $module 'runtimes'
+    $native = Join-Path $runtimes (Get-RuntimeIdentifier) 'native'
+    $null = New-Item ($NativeLibraries ? $runtimes : $native) -ItemType Directory -Force
     Copy-Item (Join-Path $root "powershell/bin/$Configuration/net8.0/TokenKit.dll") $module
     Copy-Item (Join-Path $root 'powershell/module/*') $module -Recurse
     Copy-Item (Join-Path $root 'LICENSE*') $module
-    Copy-Item (Join-Path $target $profileFolder (Get-LibraryName 'tokenkit')) $native
+    if ($NativeLibraries) {
+        Copy-Item (Join-Path $NativeLibraries '*') $runtimes -Recurse
+    } else {
+        Copy-Item (Join-Path $target $profileFolder (Get-LibraryName 'tokenkit')) $native
+    }
     $manifest = Join-Path $module 'TokenKit.psd1'
     $text = Get-Content $manifest -Raw
     Set-Content $manifest ($text -replace "(?m)^(\s*ModuleVersion\s*=\s*)'[^']*'", "`$1'$version'") -NoNewline
@@ -157,19 +201,47 @@ function Invoke-Demo {
 
 function Invoke-Bench { Write-Host 'There are no benchmarks yet.' }
 
+# The library that a package takes for one platform; CI calls it on a machine of each kind.
+function Invoke-Native {
+    $platform = $RuntimeIdentifier ? $RuntimeIdentifier : (Get-RuntimeIdentifier)
+    Set-ReproducibleBuild $platform
+    $triple = $platforms[$platform]
+    Invoke-Cargo build --release --locked -p tokenkit-cdylib --target $triple
+    $native = New-Item (Join-Path $out native $platform native) -ItemType Directory -Force
+    $file = switch -Wildcard ($platform) { 'win-*' { 'tokenkit.dll' } 'osx-*' { 'libtokenkit.dylib' } default { 'libtokenkit.so' } }
+    Copy-Item (Join-Path $target $triple release $file) $native
+    Write-Host "Native library: $(Join-Path $native $file)"
+}
+
+# SOURCE_DATE_EPOCH, or the time of the last commit.
+function Get-SourceTime {
+    $seconds = $env:SOURCE_DATE_EPOCH ?? (git -C $root log -1 --format=%ct)
+    [DateTimeOffset]::FromUnixTimeSeconds($seconds)
+}
+
 function Invoke-Package {
-    if ($NativeLibraries) {
-        Copy-Item (Join-Path $NativeLibraries '*') (Join-Path $out 'TokenKit' (Get-Version) 'runtimes') -Recurse -Force
+    $module = Join-Path $out TokenKit (Get-Version)
+    $triples = (Get-ChildItem (Join-Path $module runtimes) -Directory).Name.ForEach{ $platforms[$_] ?? $(throw "There is no platform '$_'.") }
+    $time = Get-SourceTime
+    & (Join-Path $root packaging/bill.ps1) -Triple $triples -Destination $module -Time $time -CargoOption $cargoSource
+    if ($SigningCertificate) { & (Join-Path $root packaging/sign.ps1) -Module $module -Certificate $SigningCertificate }
+    $own = $root, $target, ($env:CARGO_HOME ?? (Join-Path $HOME .cargo)), (Join-Path $HOME '')
+    foreach ($file in & (Join-Path $root packaging/pack.ps1) -Module $module -Destination (Join-Path $out package) -Time $time -Forbidden $own) {
+        Write-Host ('Package: {0} ({1:n1} MB)' -f $file.FullName, ($file.Length / 1MB))
     }
-    $archive = Join-Path $out "TokenKit-$(Get-Version).zip"
-    Compress-Archive (Join-Path $out 'TokenKit') $archive -Force
-    Write-Host "Package: $archive ($([Math]::Round((Get-Item $archive).Length / 1MB, 1)) MB)"
+}
+
+function Invoke-Tour {
+    . (Join-Path $root tests/suites.ps1)
+    Install-Peer user
+    & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root docs/tour/tour.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)
 }
 
 function Invoke-Clean {
     Invoke-Cargo clean
     $made = 'out', 'powershell/bin', 'powershell/obj', 'tests/dotnet/bin', 'tests/dotnet/obj', 'tests/dotnet/stale/bin',
-        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules', 'tests/servers/user/node_modules'
+        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules', 'tests/servers/user/node_modules',
+        'tests/servers/yaml/node_modules'
     $made.ForEach{ Join-Path $root $_ } | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 
@@ -180,16 +252,18 @@ function Assert-Known([string] $Kind, [string[]] $Name, [string[]] $Known) {
 # Called from another shell, several names are one word.
 $tasks = $Task -split ','
 $Suite = $Suite -split ','
-Assert-Known task $tasks 'Build', 'Bindings', 'Help', 'Lint', 'Test', 'Demo', 'Bench', 'Package', 'Clean'
+Assert-Known task $tasks 'Build', 'Bindings', 'Help', 'Lint', 'Test', 'Demo', 'Bench', 'Native', 'Package', 'Tour', 'Clean'
 Assert-Known 'test suite' $Suite 'rust', 'c', 'dotnet', 'pester'
 if ($tasks -contains 'Package') {
-    $Configuration = $profileFolder = 'Release'
+    $Configuration = 'Release'
     $profileFolder = 'release'
     $cargoProfile = @('--release')
 }
+if ($Configuration -eq 'Release' -and -not $NativeLibraries) { Set-ReproducibleBuild (Get-RuntimeIdentifier) }
+if ($RuntimeIdentifier) { Assert-Known platform $RuntimeIdentifier $platforms.Keys }
 $built = $false
 foreach ($name in $tasks) {
-    if ($name -in 'Test', 'Demo', 'Package', 'Build', 'Help' -and -not $built) {
+    if ($name -in 'Test', 'Demo', 'Package', 'Tour', 'Build', 'Help' -and -not $built) {
         Invoke-Build
         $built = $true
     }
@@ -200,7 +274,9 @@ foreach ($name in $tasks) {
         'Test' { Invoke-Test }
         'Demo' { Invoke-Demo }
         'Bench' { Invoke-Bench }
+        'Native' { Invoke-Native }
         'Package' { Invoke-Package }
+        'Tour' { Invoke-Tour }
         'Clean' { Invoke-Clean }
     }
 }

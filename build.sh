@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs build.ps1 with the PowerShell that is at hand.
 #
-#   ./build.sh [task ...] [build.ps1 options]     tasks: build bindings lint test demo bench package clean
+#   ./build.sh [task ...] [build.ps1 options]     tasks: build bindings lint test demo bench native package tour clean
 #   ./build.sh [build|test|demo] --without-powershell
 #
 # With --without-powershell only the parts that need none are built, tested or shown: the Rust crates, the C

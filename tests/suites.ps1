@@ -28,13 +28,14 @@ function Invoke-RustSuite {
     Invoke-Counted { Invoke-Cargo test --workspace --no-fail-fast @cargoProfile } 'test result: \w+\. (?<passed>\d+) passed; (?<failed>\d+) failed'
 }
 
-# The C program: compiled without warnings, and clean under valgrind where there is one.
+# The C API: from C, compiled without warnings and clean under valgrind where there is one, and from Python.
 function Invoke-CSuite {
     if ($IsWindows) {
         Write-Host 'The C program is for POSIX systems.'
         return New-SuiteResult 0 0 0
     }
     Assert-Tool cc 'Install a C compiler.'
+    Assert-Tool python3 'Install Python 3.9 or newer: the tests call the C API from it, too.'
     if ($IsLinux) { Assert-Tool valgrind 'Install valgrind.' }
     Invoke-Counted {
         sh (Join-Path $root tests/c/run.sh) (Join-Path $target $profileFolder) (Get-Executable tokenkit-testserver)
@@ -70,7 +71,7 @@ function Invoke-PesterSuite {
         Assert-Tool dbus-run-session 'Install dbus: the tests run gnome-keyring in a session of their own.'
     }
     if (-not $IsWindows) { Assert-Tool script 'Install util-linux: the tests look at PowerShell in a terminal with it.' }
-    Install-Peer oidc-provider, user
+    Install-Peer oidc-provider, user, yaml
     Invoke-Counted {
         & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)
     } '^pester: (?<passed>\d+) passed, (?<failed>\d+) failed'

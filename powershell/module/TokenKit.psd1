@@ -83,7 +83,7 @@
         PSData = @{
             Tags         = @('OAuth', 'OAuth2', 'OpenIDConnect', 'OIDC', 'Token', 'JWT', 'Authentication', 'Security', 'Dynamics365', 'LCS', 'PSEdition_Core', 'Windows', 'Linux', 'MacOS')
             ProjectUri   = 'https://github.com/tokenkit/tokenkit'
-            LicenseUri   = 'https://github.com/tokenkit/tokenkit/blob/main/LICENSE-MIT'
+            LicenseUri   = 'https://github.com/tokenkit/tokenkit/blob/main/LICENSE'
             ReleaseNotes = 'https://github.com/tokenkit/tokenkit/blob/main/CHANGELOG.md'
         }
     }

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Compiles the C tests and runs them, on Linux under valgrind, too.
+# Compiles the C tests and examples and runs them, on Linux under valgrind, too; then the C API from Python.
 # run.sh <folder of the library> <program of the test server>
 # $CFLAGS are further flags; with a sanitizer among them there is no valgrind (see asan.sh).
 # The last line is: c: N passed, N failed
 set -eu
 
 [ $# -eq 2 ] || { echo "usage: $0 <folder of the library> <program of the test server>" >&2; exit 2; }
+command -v python3 >/dev/null || { echo "python3 is missing. Install Python 3.9 or newer: it calls the C API, too." >&2; exit 1; }
 library=$(cd "$1" && pwd)
 server=$2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,10 +18,10 @@ mkfifo "$work/input"
 exec 3>"$work/input"
 trap 'exec 3>&-; wait; rm -rf "$work"' EXIT
 
-for program in tokenkit_test misuse_test; do
+for source in "$here/tokenkit_test.c" "$here/misuse_test.c" "$here/../../examples/c/token.c"; do
     # shellcheck disable=SC2086 # flags are words
     cc -std=c11 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Werror -pedantic ${CFLAGS:-} -I "$here/../../bindings/c" \
-        "$here/$program.c" -o "$work/$program" -L "$library" -ltokenkit -Wl,-rpath,"$library" -pthread
+        "$source" -o "$work/$(basename "$source" .c)" -L "$library" -ltokenkit -Wl,-rpath,"$library" -pthread
 done
 
 tries=0
@@ -33,15 +34,21 @@ url=$(sed -n 's/.*"http":"\([^"]*\)".*/\1/p' "$work/ready")
 
 passed=0
 failed=0
-for program in tokenkit_test misuse_test; do
+
+# Runs a program that prints a line for each test, and counts.
+run_tests() {
     status=0
-    "$work/$program" "$url" 250 >"$work/results" || status=$?
+    "$@" >"$work/results" || status=$?
     cat "$work/results"
     passed=$((passed + $(grep -c '^ok ' "$work/results" || true)))
     wrong=$(grep -c '^FAILED ' "$work/results" || true)
     # A crash ends the program before it can count its failure.
     [ $status -eq 0 ] || [ "$wrong" -gt 0 ] || wrong=1
     failed=$((failed + wrong))
+}
+
+for program in tokenkit_test misuse_test; do
+    run_tests "$work/$program" "$url" 250
 
     case "$(uname) ${CFLAGS:-}" in *-fsanitize*) continue ;; Linux*) ;; *) continue ;; esac
     # Slow, so a cancelled call gets more time. Fails for invalid accesses and for memory that is lost; not for what
@@ -55,6 +62,16 @@ for program in tokenkit_test misuse_test; do
         failed=$((failed + 1))
     fi
 done
+
+# A Python that was built without the sanitizer cannot load a library that was built with it.
+case "${CFLAGS:-}" in
+*-fsanitize*) ;;
+*)
+    for file in "$library"/libtokenkit.so "$library"/libtokenkit.dylib; do
+        [ ! -e "$file" ] || run_tests python3 "$here/python_test.py" "$file" "$url" "$work"
+    done
+    ;;
+esac
 
 echo "c: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -74,6 +74,9 @@ BeforeDiscovery {
             Parameters = { @{ jwtAssertion = 'e30.e30.AA'; client_id = 'app'; scope = 'a'; client_secret = 's3cret' } }
             Form = @{ grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'; assertion = 'e30.e30.AA'; client_id = 'app'; scope = 'a'; client_secret = 's3cret' } }
 
+        @{ Name = 'client assertion: as it is'; Parameters = { @{ client_id = 'app'; ClientAssertion = 'e30.e30.AA'; scope = 'a' } }
+            Form = @{ grant_type = 'client_credentials'; client_id = 'app'; scope = 'a'; client_assertion = 'e30.e30.AA'; client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' } }
+
         @{ Name = 'further fields, of which resource may come several times'
             Parameters = { @{ client_id = 'app'; code = 'c0de'; AdditionalParameters = $further } }
             Form = @{ grant_type = 'authorization_code'; client_id = 'app'; code = 'c0de'; resource = 'urn:a', 'urn:b'; audience = 'x y'; number = '7'; flag = 'true' } }

@@ -24,6 +24,8 @@ BeforeDiscovery {
         @{ Name = 'refresh_token as SecureString'; Parameters = { @{ refresh_token = $secure } }; Repeated = $forms }
         @{ Name = 'device_code'; Parameters = { @{ device_code = $canary } }; Repeated = $forms }
         @{ Name = 'jwtAssertion'; Parameters = { @{ jwtAssertion = "e30.$core.AA" } }; Repeated = { "e30.$core.AA" } }
+        @{ Name = 'ClientAssertion'; Parameters = { @{ ClientAssertion = "e30.$core.AA" } }; Repeated = { "e30.$core.AA" } }
+        @{ Name = 'ClientAssertion as SecureString'; Parameters = { @{ ClientAssertion = ConvertTo-SecureString "e30.$core.AA" -AsPlainText } }; Repeated = { "e30.$core.AA" } }
         @{ Name = 'customHeaders'
             Parameters = { @{ code = 'c0de'; customHeaders = @{ 'X-Api-Key' = $core; Authorization = "Bearer $core"; Cookie = "a=$core" } } }
             Repeated = { "Bearer $core", "a=$core", $core } }

@@ -12,6 +12,7 @@ import xterm from '@xterm/headless';
 
 import { live, serve } from './control.mjs';
 import { readQrCode } from './qr.mjs';
+import { renderSvg } from './svg.mjs';
 
 const PATIENCE_MS = 30_000;
 const INTERRUPT = '\x03';
@@ -96,6 +97,7 @@ const control = await serve({
     return waitFor(expected);
   },
   screen: async () => ({ lines: readLines() }),
+  svg: async ({ title = '' }) => ({ svg: renderSvg(terminal, title) }),
   qr: async ({ ground = 'black' }) => ({ text: readQrCode(terminal, ground) }),
 });
 

@@ -17,6 +17,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     private const string ClientSecretSet = "client_secret";
     private const string ClientCertificateSet = "client_certificate";
     private const string JwtBearerSet = "jwt_bearer";
+    private const string ClientAssertionSet = "client_assertion";
 
 #pragma warning disable CA1707 // The parameters have the names of the protocol, as scripts know them.
     /// <summary>The token endpoint.</summary>
@@ -45,6 +46,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
     [ArgumentCompleter(typeof(ScopeCompleter))]
+    [Parameter(ParameterSetName = ClientAssertionSet, ValueFromPipelineByPropertyName = true)]
     public string? scope { get; set; }
 
     /// <summary>The authorization code.</summary>
@@ -86,6 +88,10 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
     [Alias("ClientSecret")]
     public object? client_secret { get; set; }
+
+    /// <summary>A JWT that proves who the client is, made elsewhere (RFC 7523 section 2.2): a string, a SecureString or a PSCredential.</summary>
+    [Parameter(ParameterSetName = ClientAssertionSet, Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    public object? ClientAssertion { get; set; }
 
     /// <summary>How the client secret is used.</summary>
     [Parameter(ParameterSetName = RefreshSet, ValueFromPipelineByPropertyName = true)]
@@ -191,8 +197,11 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     private Task<TokenResponse> TokenAsync(Call call)
     {
         ClientCredentials credentials = Credentials;
-        (string grantName, Grant grant) = SelectGrant(call, credentials.HasSecret || credentials.HasCertificate);
-        (string methodName, ClientAuthentication authentication) = credentials.Authenticate(this, call);
+        bool hasAssertion = !Secrets.IsAbsent(ClientAssertion);
+        (string grantName, Grant grant) = SelectGrant(call, credentials.HasSecret || credentials.HasCertificate || hasAssertion);
+        (string methodName, ClientAuthentication authentication) = hasAssertion
+            ? ("client assertion", ClientAuthentication.Assertion(new ReadyAssertion { assertion = call.Put(ClientAssertion, nameof(ClientAssertion)) }))
+            : credentials.Authenticate(this, call);
         var request = new TokenRequest
         {
             endpoint = uri,
@@ -247,7 +256,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
             [var (name, _, make)] => (name, make()),
             [] when isConfidential => ("client_credentials", Grant.ClientCredentials),
             [] => throw Failures.Invalid(
-                "There is nothing to exchange for a token (RFC 6749 section 4): give -code, -refresh_token, -device_code or -jwtAssertion, or -client_secret or -client_certificate for the client's own authority."),
+                "There is nothing to exchange for a token (RFC 6749 section 4): give -code, -refresh_token, -device_code or -jwtAssertion, or -client_secret, -client_certificate or -ClientAssertion for the client's own authority."),
             _ => throw Failures.Invalid($"Only one of {string.Join(", ", given.Select(grant => "-" + grant.Parameter))} can be exchanged at a time."),
         };
     }
