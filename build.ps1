@@ -12,7 +12,7 @@ Help      Build, then writes syntax, parameter tables and changed outputs of exa
 Lint      formatting and static checks of Rust, C# and PowerShell
 Test      Build, then every suite; the last line is the sum: N passed, N failed
 Demo      Build, then the main job against a local authorization server
-Bench     speed against other ways to get a token
+Bench     Release build, then its speed beside other ways to do the same: a table, and bench/results
 Native    Release build of the native library for one platform: out/native/<rid>/native
 Package   Release build as .nupkg and .zip, with bill of materials and checksums, in out/package
 Tour      regenerates the picture of the terminal in the README
@@ -46,7 +46,13 @@ param(
     [string] $NativeLibraries,
 
     # Package, on Windows: a certificate that signs the module, as PFX file. Its password is in TOKENKIT_SIGNING_PASSWORD.
-    [string] $SigningCertificate
+    [string] $SigningCertificate,
+
+    # Bench: little of everything, in the configuration that is chosen; shows that it works, and no figures of worth.
+    [switch] $Smoke,
+
+    # Bench: puts table and plot into README.md.
+    [switch] $Update
 )
 
 Set-StrictMode -Version Latest
@@ -130,8 +136,14 @@ function Invoke-Build {
     Assert-Tool cargo 'Install Rust from https://rustup.rs.'
     Assert-Tool dotnet 'Install the .NET SDK 10 from https://dotnet.microsoft.com/download.'
     Write-Host "Building TokenKit $(Get-Version) ($Configuration)" -ForegroundColor Cyan
-    if (-not $NativeLibraries) { Invoke-Cargo build @cargoProfile -p tokenkit-cdylib }
-    if ($tasks -ne 'Package') { Invoke-Cargo build @cargoProfile -p tokenkit-testserver }
+    if ($Configuration -eq 'Debug') {
+        # In one command: each package alone would have its dependencies built with other features.
+        Invoke-Cargo build -p tokenkit-cdylib -p tokenkit-testserver -p tokenkit-bench
+    } else {
+        # Apart: the library that is shipped has the features that it needs, and no more.
+        if (-not $NativeLibraries) { Invoke-Cargo build @cargoProfile -p tokenkit-cdylib }
+        if ($tasks -ne 'Package') { Invoke-Cargo build @cargoProfile -p tokenkit-testserver -p tokenkit-bench }
+    }
     $version = Get-Version
     dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -p:Version=$version -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
 
@@ -176,6 +188,7 @@ function Invoke-Lint {
     Invoke-Cargo clippy --workspace --all-targets '--' -D warnings
     # Warnings are errors in every C# project.
     dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
+    dotnet build (Join-Path $root bench/dotnet) -c Release -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
     dotnet build (Join-Path $root tests/dotnet) -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
     Write-Host 'Lint: clean' -ForegroundColor Green
 }
@@ -199,7 +212,14 @@ function Invoke-Demo {
     & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root 'powershell/demo.ps1') -Module (Join-Path $out 'TokenKit') -TestServer (Get-Executable 'tokenkit-testserver')
 }
 
-function Invoke-Bench { Write-Host 'There are no benchmarks yet.' }
+# The contenders of the bench that are in C#.
+function Build-Contender { dotnet build (Join-Path $root bench/dotnet) -c Release -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary' }
+
+function Invoke-Bench {
+    Build-Contender
+    & (Join-Path $root bench/bench.ps1) -Module (Join-Path $out TokenKit) -Programs (Join-Path $target $profileFolder) `
+        -DotNet (Join-Path $root bench/dotnet/bin/Release/net8.0/TokenKit.Bench.dll) -Smoke:$Smoke -Update ($Update ? $root : '')
+}
 
 # The library that a package takes for one platform; CI calls it on a machine of each kind.
 function Invoke-Native {
@@ -239,9 +259,9 @@ function Invoke-Tour {
 
 function Invoke-Clean {
     Invoke-Cargo clean
-    $made = 'out', 'powershell/bin', 'powershell/obj', 'tests/dotnet/bin', 'tests/dotnet/obj', 'tests/dotnet/stale/bin',
-        'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules', 'tests/servers/user/node_modules',
-        'tests/servers/yaml/node_modules'
+    $made = 'out', 'bench/results', 'bench/dotnet/bin', 'bench/dotnet/obj', 'powershell/bin', 'powershell/obj', 'tests/dotnet/bin',
+        'tests/dotnet/obj', 'tests/dotnet/stale/bin', 'tests/dotnet/stale/obj', 'tests/servers/oidc-provider/node_modules',
+        'tests/servers/user/node_modules', 'tests/servers/yaml/node_modules'
     $made.ForEach{ Join-Path $root $_ } | Where-Object { Test-Path $_ } | Remove-Item -Recurse -Force
 }
 
@@ -254,7 +274,7 @@ $tasks = $Task -split ','
 $Suite = $Suite -split ','
 Assert-Known task $tasks 'Build', 'Bindings', 'Help', 'Lint', 'Test', 'Demo', 'Bench', 'Native', 'Package', 'Tour', 'Clean'
 Assert-Known 'test suite' $Suite 'rust', 'c', 'dotnet', 'pester'
-if ($tasks -contains 'Package') {
+if ($tasks -contains 'Package' -or ($tasks -contains 'Bench' -and -not $Smoke)) {
     $Configuration = 'Release'
     $profileFolder = 'release'
     $cargoProfile = @('--release')
@@ -263,7 +283,7 @@ if ($Configuration -eq 'Release' -and -not $NativeLibraries) { Set-ReproducibleB
 if ($RuntimeIdentifier) { Assert-Known platform $RuntimeIdentifier $platforms.Keys }
 $built = $false
 foreach ($name in $tasks) {
-    if ($name -in 'Test', 'Demo', 'Package', 'Tour', 'Build', 'Help' -and -not $built) {
+    if ($name -in 'Test', 'Demo', 'Bench', 'Package', 'Tour', 'Build', 'Help' -and -not $built) {
         Invoke-Build
         $built = $true
     }

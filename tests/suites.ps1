@@ -72,6 +72,7 @@ function Invoke-PesterSuite {
     }
     if (-not $IsWindows) { Assert-Tool script 'Install util-linux: the tests look at PowerShell in a terminal with it.' }
     Install-Peer oidc-provider, user, yaml
+    Build-Contender
     Invoke-Counted {
         & (Get-Process -Id $PID).Path -NoProfile -File (Join-Path $root tests/pester/run.ps1) -Module (Join-Path $out TokenKit) -TestServer (Get-Executable tokenkit-testserver)
     } '^pester: (?<passed>\d+) passed, (?<failed>\d+) failed'

@@ -122,6 +122,12 @@ public static partial class Interop {
 
     internal static partial TaskHandle operation_store_move(IntPtr instance, WireOfStoreMoveRequest request, AsyncCallbackCommonNative callback);
 
+    /// Leaves out of the events what is for a log only: [`EventKind::Sending`](crate::events::EventKind::Sending),
+    /// `Received` and `Note`. To be said before the call.
+    [LibraryImport(NativeLib, EntryPoint = "operation_skip_details")]
+
+    internal static partial void operation_skip_details(IntPtr instance);
+
     /// Looks at a token for LCS: when does it expire?
     [LibraryImport(NativeLib, EntryPoint = "operation_lcs_check")]
 
@@ -277,6 +283,12 @@ public static partial class Interop {
 
     internal static partial TaskHandle operation_next_events(IntPtr instance, AsyncCallbackCommonNative callback);
 
+    /// Whether there are events to ask for. Once the call is over, a host that has not asked yet need not do so
+    /// without any.
+    [LibraryImport(NativeLib, EntryPoint = "operation_has_events")]
+
+    internal static partial Bool operation_has_events(IntPtr instance);
+
     /// Wipes and frees a buffer that .NET has read.
     ///
     /// # Safety
@@ -354,6 +366,14 @@ public static partial class Interop {
     internal static ResultWireOfVenafiServerFailure operation_venafi_server(Operation instance, WireOfVenafiServerRequest request)
     {
         return operation_venafi_server(instance.Context, request);
+    }
+
+    /// Leaves out of the events what is for a log only: [`EventKind::Sending`](crate::events::EventKind::Sending),
+    /// `Received` and `Note`. To be said before the call.
+
+    internal static void operation_skip_details(Operation instance)
+    {
+        operation_skip_details(instance.Context);
     }
 
     /// Makes a PKCE verifier and its challenge.
@@ -437,6 +457,14 @@ public static partial class Interop {
     internal static ResultWireOfVecVenafiRegionFailure operation_venafi_regions(Operation instance)
     {
         return operation_venafi_regions(instance.Context);
+    }
+
+    /// Whether there are events to ask for. Once the call is over, a host that has not asked yet need not do so
+    /// without any.
+
+    internal static Bool operation_has_events(Operation instance)
+    {
+        return operation_has_events(instance.Context);
     }
 
     /// Writes a key as JWK.
@@ -7658,6 +7686,22 @@ public partial class Operation : IDisposable
     public void SetSigner(SignCallbackDelegate callback)
     {
         Interop.operation_set_signer(this, callback);
+    }
+
+    /// Leaves out of the events what is for a log only: [`EventKind::Sending`](crate::events::EventKind::Sending),
+    /// `Received` and `Note`. To be said before the call.
+
+    public void SkipDetails()
+    {
+        Interop.operation_skip_details(this);
+    }
+
+    /// Whether there are events to ask for. Once the call is over, a host that has not asked yet need not do so
+    /// without any.
+
+    public Bool HasEvents()
+    {
+        return Interop.operation_has_events(this);
     }
 
     /// Makes an authorization request, and listens for its answer if that is wanted and possible. To be followed by

@@ -13,6 +13,22 @@ internal sealed class Call : IDisposable
     private readonly Operation operation = Failures.Guard(() => Operation.Create(NativeLibraryResolver.Client));
     private readonly List<IDisposable> owned = [];
 
+    // Calls without details are over, most of them, before there is anything to tell; each question for events costs a way
+    // through two threads.
+    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(250);
+
+    private readonly bool details;
+
+    /// <param name="details">Whether events are wanted that are for a log only.</param>
+    internal Call(bool details = true)
+    {
+        this.details = details;
+        if (!details)
+        {
+            operation.SkipDetails();
+        }
+    }
+
     /// <summary>Wipes the secrets that were not used, and lets go of the signer.</summary>
     public void Dispose()
     {
@@ -22,9 +38,11 @@ internal sealed class Call : IDisposable
     }
 
     /// <summary>Starts a call by <paramref name="start"/>, which puts its secrets in; nothing is kept when that fails.</summary>
-    internal static Task<T> Start<T>(Func<Call, Task<T>> start)
+    /// <param name="start">Starts it.</param>
+    /// <param name="details">Whether events are wanted that are for a log only.</param>
+    internal static Task<T> Start<T>(Func<Call, Task<T>> start, bool details = true)
     {
-        var call = new Call();
+        var call = new Call(details);
         try
         {
             return start(call);
@@ -88,6 +106,16 @@ internal sealed class Call : IDisposable
         return signature.Wire();
     });
 
+    /// <summary>Reads a JWT without checking it. May be done any number of times.</summary>
+    /// <exception cref="FailureException">It is none.</exception>
+    internal DecodedJwt Decode(string jwt) => Run(
+        operation =>
+        {
+            using var token = SliceByte.From(Encoding.UTF8.GetBytes(jwt));
+            return operation.DecodeJwt(token.Slice);
+        },
+        wire => wire.Unwire());
+
     /// <summary>Requests a token.</summary>
     /// <param name="request">The request; its secrets are in this call.</param>
     /// <param name="observe">Gets what happens meanwhile, on any thread.</param>
@@ -114,7 +142,14 @@ internal sealed class Call : IDisposable
             try
             {
                 Task<TWire> answer = start(operation);
-                await WatchAsync(observe, stopping).ConfigureAwait(false);
+                if (!details)
+                {
+                    await ((Task)answer).WaitAsync(Quiet, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
+                if (details || !answer.IsCompleted || operation.HasEvents())
+                {
+                    await WatchAsync(observe, stopping).ConfigureAwait(false);
+                }
                 // To be awaited in any case: it owns a native buffer.
                 using TWire wire = await answer.ConfigureAwait(false);
                 return read(wire);

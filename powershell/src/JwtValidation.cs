@@ -7,16 +7,15 @@ namespace TokenKit;
 /// <summary>What a check of a JSON Web Token found.</summary>
 public sealed class JwtValidation
 {
-    private readonly Lazy<PSObject?> header;
-    private readonly Lazy<PSObject?> claims;
+    private readonly string token;
+    private (PSObject? Header, PSObject? Claims)? content;
 
-    internal JwtValidation(JwtVerdict verdict)
+    internal JwtValidation(JwtVerdict verdict, string token)
     {
+        this.token = token;
         Valid = verdict.valid;
-        Reasons = verdict.reasons.Select(reason => reason.code).ToArray();
+        Reasons = verdict.valid ? [] : verdict.reasons.Select(reason => reason.code).ToArray();
         Message = verdict.valid ? "The token is valid." : string.Join(' ', verdict.reasons.Select(reason => FailureView.Sentence(reason.text)));
-        header = new(() => verdict.header is null ? null : Output.Object(verdict.header));
-        claims = new(() => verdict.claims is null ? null : Output.Object(verdict.claims));
     }
 
     /// <summary>Whether nothing speaks against the token.</summary>
@@ -31,8 +30,25 @@ public sealed class JwtValidation
     public string Message { get; }
 
     /// <summary>The header, when it can be read. Nothing in it counts unless the token is valid.</summary>
-    public PSObject? Header => header.Value;
+    public PSObject? Header => Content.Header;
 
     /// <summary>The claims, when they can be read. Nothing in them counts unless the token is valid.</summary>
-    public PSObject? Claims => claims.Value;
+    public PSObject? Claims => Content.Claims;
+
+    // Most tokens are only checked: what they say is read when somebody asks.
+    private (PSObject? Header, PSObject? Claims) Content => content ??= Read();
+
+    private (PSObject? Header, PSObject? Claims) Read()
+    {
+        try
+        {
+            using var call = new Call();
+            DecodedJwt read = call.Decode(token);
+            return (Output.Object(read.header), Output.Object(read.claims));
+        }
+        catch (FailureException)
+        {
+            return (null, null);
+        }
+    }
 }

@@ -61,7 +61,7 @@ internal static class Output
     /// <summary>A JSON object, its members in their order.</summary>
     internal static PSObject Object(string json)
     {
-        using JsonDocument document = JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
+        using JsonDocument document = Parse(json);
         return Object(document.RootElement);
     }
 
@@ -79,11 +79,15 @@ internal static class Output
     /// <summary>Any JSON value.</summary>
     internal static object? Value(string json)
     {
-        using JsonDocument document = JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
+        using JsonDocument document = Parse(json);
         return Value(document.RootElement);
     }
 
-    private static object? Value(JsonElement element) => element.ValueKind switch
+    /// <summary>JSON to look into.</summary>
+    internal static JsonDocument Parse(string json) => JsonDocument.Parse(json.TrimStart('\uFEFF'), Options);
+
+    /// <summary>Any JSON value.</summary>
+    internal static object? Value(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Object => Object(element),
         JsonValueKind.Array => element.EnumerateArray().Select(Value).ToArray(),
@@ -106,12 +110,12 @@ internal static class Output
 
     private static PSObject Object(JsonElement element)
     {
-        var result = new PSObject();
+        var result = new ObjectBuilder();
         foreach (JsonProperty member in element.EnumerateObject())
         {
-            Set(result, member.Name, Value(member.Value));
+            result.Set(member.Name, Value(member.Value));
         }
-        return result;
+        return result.Result;
     }
 
     /// <summary>Of several members with one name the last counts, as everywhere in JSON. PowerShell knows no empty name.</summary>

@@ -25,11 +25,12 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     private readonly BlockingCollection<Action> work = [];
     private readonly Queue<PendingCall> calls = new();
     private readonly HashSet<string> warned = [];
+    private readonly long begun = Stopwatch.GetTimestamp();
     private int running;
+    private bool? showsDetails;
     private string? status;
     private Countdown? countdown;
     private ProgressRecord? progress;
-    private readonly long begun = Stopwatch.GetTimestamp();
     private long shown;
     private int finished;
     private bool isApproved;
@@ -42,6 +43,13 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
 
     /// <summary>What the progress bar says while a call takes long.</summary>
     private protected virtual string Waiting => "Waiting for the store";
+
+    /// <summary>Whether anybody sees what is written for -Verbose and -Debug.</summary>
+    private protected bool ShowsDetails => IsRehearsing || (showsDetails ??=
+        MyInvocation.BoundParameters.ContainsKey("Verbose")
+        || MyInvocation.BoundParameters.ContainsKey("Debug")
+        || !IsSilent("VerbosePreference")
+        || !IsSilent("DebugPreference"));
 
     /// <summary>The endpoint as errors may show it, where the cmdlet has one.</summary>
     private protected virtual string? Endpoint => null;
@@ -160,7 +168,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     {
         TRequest request = fill(call);
         return call.RunAsync(operation => start(operation, request), read, happened => Observe(happened, summary), Cancellation);
-    });
+    }, ShowsDetails);
 
     /// <summary>Makes a call as <see cref="Start"/> does, and writes what <paramref name="shape"/> makes of its answer.</summary>
     private protected void Send<TRequest, TWire, T>(
@@ -420,10 +428,15 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     /// <summary>How far a pipeline has come, for its progress bar.</summary>
     private protected virtual string Done(int calls) => $"{calls} done";
 
+    private bool IsSilent(string preference) =>
+        SessionState.PSVariable.GetValue(preference) is ActionPreference.SilentlyContinue or ActionPreference.Ignore;
+
     private void ShowProgress()
     {
         bool isAlone = running <= 1 && (finished == 0 || countdown is not null);
-        string text = isAlone ? status ?? Waiting : running > 1 ? $"{Done(finished)}, {running} requests are running" : Done(finished);
+        // When the pause before a retry is over, what is sent then is told to logs only.
+        string alone = (countdown is { IsOver: true } && status != WaitingForUser ? null : status) ?? Waiting;
+        string text = isAlone ? alone : running > 1 ? $"{Done(finished)}, {running} requests are running" : Done(finished);
         int secondsRemaining = isAlone ? countdown?.Seconds ?? -1 : -1;
         shown = Stopwatch.GetTimestamp();
         if (progress is null || progress.StatusDescription != text || progress.SecondsRemaining != secondsRemaining)
@@ -459,6 +472,8 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     private sealed class Countdown(ulong milliseconds)
     {
         private readonly long end = Environment.TickCount64 + (long)milliseconds;
+
+        internal bool IsOver => end <= Environment.TickCount64;
 
         internal int Seconds => (int)(Math.Max(0, end - Environment.TickCount64) / 1000);
     }

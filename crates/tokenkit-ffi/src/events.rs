@@ -51,9 +51,17 @@ pub struct PollPause {
 }
 
 /// Queues events for one operation. The queue ends when this is dropped.
-pub(crate) struct EventQueue(pub(crate) UnboundedSender<Event>);
+pub(crate) struct EventQueue {
+    pub(crate) sender: UnboundedSender<Event>,
+    /// Whether it takes what is for a log only: what is sent and received, and notes.
+    pub(crate) details: bool,
+}
 
 impl Observer for EventQueue {
+    fn wants_details(&self) -> bool {
+        self.details
+    }
+
     fn event(&self, event: tokenkit::Event) {
         let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let kind = match &event {
@@ -71,8 +79,11 @@ impl Observer for EventQueue {
             tokenkit::Event::AnswerRefused { .. } => EventKind::AnswerRefused,
             _ => EventKind::Note,
         };
+        if !self.details && matches!(kind, EventKind::Sending | EventKind::Received | EventKind::Note) {
+            return;
+        }
         // A host that has stopped listening misses nothing it needs.
-        drop(self.0.send(Event { text: event.to_string(), kind }));
+        drop(self.sender.send(Event { text: event.to_string(), kind }));
     }
 }
 
@@ -85,7 +96,7 @@ mod tests {
     #[test]
     fn events_arrive_in_order_with_their_numbers() {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        let queue = EventQueue(sender);
+        let queue = EventQueue { sender, details: true };
         queue.event(tokenkit::Event::Retrying { reason: "busy".into(), delay: Duration::from_millis(1500) });
         let (interval, remaining) = (Duration::from_secs(5), Duration::from_mins(1));
         queue.event(tokenkit::Event::Pending { interval, remaining });
@@ -111,8 +122,34 @@ mod tests {
             (tokenkit::Event::AnswerRefused { reason: text() }, EventKind::AnswerRefused),
         ] {
             let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-            EventQueue(sender).event(event);
+            EventQueue { sender, details: false }.event(event);
             assert_eq!(receiver.blocking_recv().unwrap().kind, kind);
         }
+    }
+
+    #[test]
+    fn what_is_for_a_log_can_be_left_out() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let queue = EventQueue { sender, details: false };
+        assert!(!queue.wants_details());
+        let elapsed = Duration::from_millis(1);
+        for event in [
+            tokenkit::Event::Sending { method: "POST", url: String::new(), headers: vec![], content: vec![] },
+            tokenkit::Event::Received {
+                url: String::new(),
+                status: 200,
+                version: String::new(),
+                bytes: 1,
+                elapsed,
+            },
+            tokenkit::Event::Answer { members: vec![] },
+            tokenkit::Event::Note(String::new()),
+            tokenkit::Event::Retrying { reason: "busy".into(), delay: elapsed },
+        ] {
+            queue.event(event);
+        }
+        drop(queue);
+        assert_eq!(receiver.blocking_recv().unwrap().kind, EventKind::Retrying(1));
+        assert_eq!(receiver.blocking_recv(), None);
     }
 }

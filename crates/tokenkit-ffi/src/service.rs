@@ -101,7 +101,7 @@ impl Operation {
             memory: client.memory.clone(),
             resources: Resources::default(),
             pending: Mutex::default(),
-            queue: Mutex::new(Some(EventQueue(sender))),
+            queue: Mutex::new(Some(EventQueue { sender, details: true })),
             events: tokio::sync::Mutex::new(events),
         })
     }
@@ -116,6 +116,20 @@ impl Operation {
     /// signature is made with the algorithm of that JOSE name over the message.
     pub fn set_signer(&self, callback: SignCallback) {
         *self.resources.signer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(callback));
+    }
+
+    /// Leaves out of the events what is for a log only: [`EventKind::Sending`](crate::events::EventKind::Sending),
+    /// `Received` and `Note`. To be said before the call.
+    pub fn skip_details(&self) {
+        if let Some(queue) = &mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
+            queue.details = false;
+        }
+    }
+
+    /// Whether there are events to ask for. Once the call is over, a host that has not asked yet need not do so
+    /// without any.
+    pub fn has_events(&self) -> bool {
+        self.events.try_lock().is_ok_and(|events| !events.is_empty())
     }
 
     /// Requests a token.

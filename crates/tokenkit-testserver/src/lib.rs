@@ -126,6 +126,12 @@ impl TestServer {
         self.certificates.authority_file()
     }
 
+    /// How many TLS handshakes resumed a session of an earlier connection (RFC 8446 section 2.2).
+    #[must_use]
+    pub fn resumed_handshakes(&self) -> usize {
+        self.certificates.resumed()
+    }
+
     /// Takes the requests seen since the last call, in order of arrival. Those to `/control/` are not among them.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rcgen::{
@@ -12,6 +13,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use tempfile::TempDir;
 
 use crate::id_token::unix_time;
@@ -25,6 +27,39 @@ pub(crate) struct Certificates {
     authority_file: PathBuf,
     certificate: CertificateDer<'static>,
     key: PrivatePkcs8KeyDer<'static>,
+    sessions: Arc<Sessions>,
+}
+
+/// The TLS sessions that clients may resume, and how often one did (RFC 8446 section 2.2).
+#[derive(Debug)]
+struct Sessions {
+    known: Arc<ServerSessionMemoryCache>,
+    resumed: AtomicUsize,
+}
+
+impl Sessions {
+    fn counted(&self, session: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.resumed.fetch_add(usize::from(session.is_some()), Ordering::SeqCst);
+        session
+    }
+}
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.known.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.counted(self.known.get(key))
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.counted(self.known.take(key))
+    }
+
+    fn can_cache(&self) -> bool {
+        self.known.can_cache()
+    }
 }
 
 impl Certificates {
@@ -48,11 +83,18 @@ impl Certificates {
         let authority_file = folder.path().join("ca.pem");
         std::fs::write(&authority_file, authority.pem())?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        Ok(Self { _folder: folder, authority_file, certificate: certificate.der().clone(), key })
+        let sessions =
+            Arc::new(Sessions { known: ServerSessionMemoryCache::new(256), resumed: AtomicUsize::new(0) });
+        Ok(Self { _folder: folder, authority_file, certificate: certificate.der().clone(), key, sessions })
     }
 
     pub(crate) fn authority_file(&self) -> &Path {
         &self.authority_file
+    }
+
+    /// How many handshakes resumed a session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.sessions.resumed.load(Ordering::SeqCst)
     }
 
     /// TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1 to choose from.
@@ -63,6 +105,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], PrivateKeyDer::Pkcs8(self.key.clone_key()))
             .map_err(io::Error::other)?;
+        config.session_storage = self.sessions.clone();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }

@@ -126,10 +126,20 @@ impl fmt::Display for Event {
 pub trait Observer: Send + Sync {
     /// Called for each event; must return quickly.
     fn event(&self, event: Event);
+
+    /// Whether [`Event::Sending`] and [`Event::Received`] are wanted. They are made for every request, and most hosts
+    /// drop them.
+    fn wants_details(&self) -> bool {
+        true
+    }
 }
 
 impl Observer for () {
     fn event(&self, _: Event) {}
+
+    fn wants_details(&self) -> bool {
+        false
+    }
 }
 
 /// The end of a time that may be as long as a caller likes: what the clock cannot express is as good as never.

@@ -341,12 +341,14 @@ async fn exchange(
 ) -> Result<HttpResponse, Error> {
     let endpoint = display_url(&request.url);
     let headers = headers(request)?;
-    observer.event(Event::Sending {
-        method: request.method.as_str(),
-        url: endpoint.clone(),
-        headers: request.masked_headers(),
-        content: request.masked_content(),
-    });
+    if observer.wants_details() {
+        observer.event(Event::Sending {
+            method: request.method.as_str(),
+            url: endpoint.clone(),
+            headers: request.masked_headers(),
+            content: request.masked_content(),
+        });
+    }
     if rehearse && request.method != Method::Get {
         return Err(Error::invalid(ErrorCode::NotSent, "The request was only shown, and not sent."));
     }
@@ -387,13 +389,15 @@ async fn exchange(
         }
         body.extend_from_slice(&chunk);
     }
-    observer.event(Event::Received {
-        url: endpoint,
-        status,
-        version: format!("{:?}", response.version()),
-        bytes: body.len(),
-        elapsed: started.elapsed(),
-    });
+    if observer.wants_details() {
+        observer.event(Event::Received {
+            url: endpoint,
+            status,
+            version: format!("{:?}", response.version()),
+            bytes: body.len(),
+            elapsed: started.elapsed(),
+        });
+    }
     let headers = response
         .headers()
         .iter()

@@ -387,6 +387,23 @@ async fn the_best_common_protocol_is_used(#[case] port: Port, #[case] version: &
     assert!(*bytes > TOKEN.len());
 }
 
+#[tokio::test]
+async fn a_second_connection_resumes_the_tls_session() {
+    let server = TestServer::start().unwrap();
+    let real = server.tls_url("/token");
+    let real_port = url::Url::parse(&real).unwrap().port().unwrap();
+    // Another port is another connection, but the same host: sessions are kept by its name.
+    let relay = Listener::forwarding(loopback(), real_port);
+    let relayed = real.replace(&format!(":{real_port}/"), &format!(":{}/", relay.address.port()));
+    let client = Client::new();
+    for (endpoint, resumed) in [(real, 0), (relayed, 1)] {
+        let request = demo(endpoint, Grant::ClientCredentials);
+        client.token(&request, &trusting(&server), &()).await.unwrap();
+        assert_eq!(server.resumed_handshakes(), resumed);
+    }
+    assert_eq!(relay.connections(), 1);
+}
+
 #[rstest]
 #[tokio::test]
 async fn one_connection_carries_many_requests(#[values(Port::Http, Port::Tls)] port: Port) {

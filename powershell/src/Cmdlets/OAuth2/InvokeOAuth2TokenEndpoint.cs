@@ -192,7 +192,7 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     private protected override string? Endpoint => WithoutQuery(uri);
 
     /// <inheritdoc/>
-    private protected override void Request() => Submit(Call.Start(TokenAsync), Output.TokenResponse, ThrottleLimit);
+    private protected override void Request() => Submit(Call.Start(TokenAsync, ShowsDetails), Output.TokenResponse, ThrottleLimit);
 
     private Task<TokenResponse> TokenAsync(Call call)
     {
