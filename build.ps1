@@ -145,14 +145,23 @@ function Invoke-Build {
         if ($tasks -ne 'Package') { Invoke-Cargo build @cargoProfile -p tokenkit-testserver -p tokenkit-bench }
     }
     $version = Get-Version
-    dotnet build (Join-Path $root powershell/TokenKit.csproj) -c $Configuration -p:Version=$version -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
+    $project = Join-Path $root powershell/TokenKit.csproj
+    $assembly = Join-Path $root powershell/bin $Configuration net8.0
+    if ($Configuration -eq 'Release' -and -not $NativeLibraries) {
+        # Compiled ahead, for the one platform; an assembly with its machine code cannot be loaded on another.
+        $platform = Get-RuntimeIdentifier
+        dotnet publish $project -c Release -r $platform --self-contained false -p:PublishReadyToRun=true -p:Version=$version -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
+        $assembly = Join-Path $assembly $platform publish
+    } else {
+        dotnet build $project -c $Configuration -p:Version=$version -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary'
+    }
 
     $module = Join-Path $out 'TokenKit' $version
     Remove-Item (Join-Path $out 'TokenKit') -Recurse -Force -ErrorAction Ignore
     $runtimes = Join-Path $module 'runtimes'
     $native = Join-Path $runtimes (Get-RuntimeIdentifier) 'native'
     $null = New-Item ($NativeLibraries ? $runtimes : $native) -ItemType Directory -Force
-    Copy-Item (Join-Path $root "powershell/bin/$Configuration/net8.0/TokenKit.dll") $module
+    Copy-Item (Join-Path $assembly TokenKit.dll) $module
     Copy-Item (Join-Path $root 'powershell/module/*') $module -Recurse
     Copy-Item (Join-Path $root 'LICENSE*') $module
     if ($NativeLibraries) {

@@ -18,6 +18,7 @@
 #pragma warning disable CS0105 // The using directive appeared previously in this namespace
 #nullable enable
 #pragma warning disable CS8629 // Nullable value type may be null
+#pragma warning disable CS0649 // Field is never assigned to
 // Generated interop code uses patterns that trigger nullable diagnostics
 #pragma warning disable CS8600 // Converting null literal or possible null value to non-nullable type
 #pragma warning disable CS8601 // Possible null reference assignment
@@ -43,7 +44,7 @@ using System.Runtime.CompilerServices;
 
 namespace TokenKit.Native;
 
-public static partial class Interop {
+internal static partial class Interop {
 
     public const string NativeLib = "tokenkit";
 
@@ -273,6 +274,11 @@ public static partial class Interop {
 
     internal static partial ResultWireOfVecLcsAddressFailure operation_lcs_addresses(IntPtr instance);
 
+    /// The hash of the API of this library, which bindings compare with their own.
+    [LibraryImport(NativeLib, EntryPoint = "__api_guard")]
+
+    public static partial ulong __api_guard();
+
     /// The regions of Venafi's service; the first one is the usual one.
     [LibraryImport(NativeLib, EntryPoint = "operation_venafi_regions")]
 
@@ -301,10 +307,6 @@ public static partial class Interop {
     [LibraryImport(NativeLib, EntryPoint = "operation_write_jwk")]
 
     internal static partial ResultWireOfJwkFailure operation_write_jwk(IntPtr instance, WireOfJwkRequest request);
-
-    [LibraryImport(NativeLib, EntryPoint = "__api_guard")]
-
-    public static partial ulong __api_guard();
 
     [LibraryImport(NativeLib, EntryPoint = "interoptopus_string_clone")]
 
@@ -954,7 +956,7 @@ public static partial class Interop {
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ClientAuthentication
+internal partial class ClientAuthentication
 {
     byte _variant;
     SharedSecret _SecretBasic;
@@ -965,7 +967,7 @@ public partial class ClientAuthentication
     ReadyAssertion _Assertion;
 }
 
-public partial class ClientAuthentication
+internal partial class ClientAuthentication
 {
 
     public Exception ExceptionForVariant()
@@ -1034,7 +1036,7 @@ public partial class ClientAuthentication
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultOperationFailure
+internal partial class ResultOperationFailure
 {
     uint _variant;
     IntPtr _Ok;
@@ -1042,7 +1044,7 @@ public partial class ResultOperationFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultOperationFailure : IResult<IntPtr, Failure>, IDisposable
+internal partial class ResultOperationFailure : IResult<IntPtr, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -1190,7 +1192,7 @@ public partial class ResultOperationFailure : IResult<IntPtr, Failure>, IDisposa
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultTokenClientFailure
+internal partial class ResultTokenClientFailure
 {
     uint _variant;
     IntPtr _Ok;
@@ -1198,7 +1200,7 @@ public partial class ResultTokenClientFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultTokenClientFailure : IResult<IntPtr, Failure>, IDisposable
+internal partial class ResultTokenClientFailure : IResult<IntPtr, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -1346,7 +1348,7 @@ public partial class ResultTokenClientFailure : IResult<IntPtr, Failure>, IDispo
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultUlongFailure
+internal partial class ResultUlongFailure
 {
     uint _variant;
     ulong _Ok;
@@ -1354,7 +1356,7 @@ public partial class ResultUlongFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultUlongFailure : IResult<ulong, Failure>, IDisposable
+internal partial class ResultUlongFailure : IResult<ulong, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -1502,14 +1504,14 @@ public partial class ResultUlongFailure : IResult<ulong, Failure>, IDisposable
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultVoidFailure
+internal partial class ResultVoidFailure
 {
     uint _variant;
     Failure _Err;
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultVoidFailure : IResult<Unit, Failure>, IDisposable
+internal partial class ResultVoidFailure : IResult<Unit, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedErr
@@ -1650,7 +1652,7 @@ public partial class ResultVoidFailure : IResult<Unit, Failure>, IDisposable
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfAuthorizationResponseFailure
+internal partial class ResultWireOfAuthorizationResponseFailure
 {
     uint _variant;
     WireOfAuthorizationResponse _Ok;
@@ -1658,7 +1660,7 @@ public partial class ResultWireOfAuthorizationResponseFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfAuthorizationResponseFailure : IResult<WireOfAuthorizationResponse, Failure>, IDisposable
+internal partial class ResultWireOfAuthorizationResponseFailure : IResult<WireOfAuthorizationResponse, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -1807,7 +1809,7 @@ public partial class ResultWireOfAuthorizationResponseFailure : IResult<WireOfAu
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfDecodedJwtFailure
+internal partial class ResultWireOfDecodedJwtFailure
 {
     uint _variant;
     WireOfDecodedJwt _Ok;
@@ -1815,7 +1817,7 @@ public partial class ResultWireOfDecodedJwtFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfDecodedJwtFailure : IResult<WireOfDecodedJwt, Failure>, IDisposable
+internal partial class ResultWireOfDecodedJwtFailure : IResult<WireOfDecodedJwt, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -1964,7 +1966,7 @@ public partial class ResultWireOfDecodedJwtFailure : IResult<WireOfDecodedJwt, F
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfDeviceAuthorizationResponseFailure
+internal partial class ResultWireOfDeviceAuthorizationResponseFailure
 {
     uint _variant;
     WireOfDeviceAuthorizationResponse _Ok;
@@ -1972,7 +1974,7 @@ public partial class ResultWireOfDeviceAuthorizationResponseFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfDeviceAuthorizationResponseFailure : IResult<WireOfDeviceAuthorizationResponse, Failure>, IDisposable
+internal partial class ResultWireOfDeviceAuthorizationResponseFailure : IResult<WireOfDeviceAuthorizationResponse, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2121,7 +2123,7 @@ public partial class ResultWireOfDeviceAuthorizationResponseFailure : IResult<Wi
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfGovernanceAnswerFailure
+internal partial class ResultWireOfGovernanceAnswerFailure
 {
     uint _variant;
     WireOfGovernanceAnswer _Ok;
@@ -2129,7 +2131,7 @@ public partial class ResultWireOfGovernanceAnswerFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfGovernanceAnswerFailure : IResult<WireOfGovernanceAnswer, Failure>, IDisposable
+internal partial class ResultWireOfGovernanceAnswerFailure : IResult<WireOfGovernanceAnswer, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2278,7 +2280,7 @@ public partial class ResultWireOfGovernanceAnswerFailure : IResult<WireOfGoverna
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfJwkFailure
+internal partial class ResultWireOfJwkFailure
 {
     uint _variant;
     WireOfJwk _Ok;
@@ -2286,7 +2288,7 @@ public partial class ResultWireOfJwkFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfJwkFailure : IResult<WireOfJwk, Failure>, IDisposable
+internal partial class ResultWireOfJwkFailure : IResult<WireOfJwk, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2435,7 +2437,7 @@ public partial class ResultWireOfJwkFailure : IResult<WireOfJwk, Failure>, IDisp
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfJwtVerificationFailure
+internal partial class ResultWireOfJwtVerificationFailure
 {
     uint _variant;
     WireOfJwtVerification _Ok;
@@ -2443,7 +2445,7 @@ public partial class ResultWireOfJwtVerificationFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfJwtVerificationFailure : IResult<WireOfJwtVerification, Failure>, IDisposable
+internal partial class ResultWireOfJwtVerificationFailure : IResult<WireOfJwtVerification, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2592,7 +2594,7 @@ public partial class ResultWireOfJwtVerificationFailure : IResult<WireOfJwtVerif
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfKeyPairFailure
+internal partial class ResultWireOfKeyPairFailure
 {
     uint _variant;
     WireOfKeyPair _Ok;
@@ -2600,7 +2602,7 @@ public partial class ResultWireOfKeyPairFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfKeyPairFailure : IResult<WireOfKeyPair, Failure>, IDisposable
+internal partial class ResultWireOfKeyPairFailure : IResult<WireOfKeyPair, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2749,7 +2751,7 @@ public partial class ResultWireOfKeyPairFailure : IResult<WireOfKeyPair, Failure
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfLcsConfigFailure
+internal partial class ResultWireOfLcsConfigFailure
 {
     uint _variant;
     WireOfLcsConfig _Ok;
@@ -2757,7 +2759,7 @@ public partial class ResultWireOfLcsConfigFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfLcsConfigFailure : IResult<WireOfLcsConfig, Failure>, IDisposable
+internal partial class ResultWireOfLcsConfigFailure : IResult<WireOfLcsConfig, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -2906,7 +2908,7 @@ public partial class ResultWireOfLcsConfigFailure : IResult<WireOfLcsConfig, Fai
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfLcsImportFailure
+internal partial class ResultWireOfLcsImportFailure
 {
     uint _variant;
     WireOfLcsImport _Ok;
@@ -2914,7 +2916,7 @@ public partial class ResultWireOfLcsImportFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfLcsImportFailure : IResult<WireOfLcsImport, Failure>, IDisposable
+internal partial class ResultWireOfLcsImportFailure : IResult<WireOfLcsImport, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3063,7 +3065,7 @@ public partial class ResultWireOfLcsImportFailure : IResult<WireOfLcsImport, Fai
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfLcsTokenStateFailure
+internal partial class ResultWireOfLcsTokenStateFailure
 {
     uint _variant;
     WireOfLcsTokenState _Ok;
@@ -3071,7 +3073,7 @@ public partial class ResultWireOfLcsTokenStateFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfLcsTokenStateFailure : IResult<WireOfLcsTokenState, Failure>, IDisposable
+internal partial class ResultWireOfLcsTokenStateFailure : IResult<WireOfLcsTokenState, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3220,7 +3222,7 @@ public partial class ResultWireOfLcsTokenStateFailure : IResult<WireOfLcsTokenSt
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfLcsWrittenFailure
+internal partial class ResultWireOfLcsWrittenFailure
 {
     uint _variant;
     WireOfLcsWritten _Ok;
@@ -3228,7 +3230,7 @@ public partial class ResultWireOfLcsWrittenFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfLcsWrittenFailure : IResult<WireOfLcsWritten, Failure>, IDisposable
+internal partial class ResultWireOfLcsWrittenFailure : IResult<WireOfLcsWritten, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3377,7 +3379,7 @@ public partial class ResultWireOfLcsWrittenFailure : IResult<WireOfLcsWritten, F
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfMetadataResponseFailure
+internal partial class ResultWireOfMetadataResponseFailure
 {
     uint _variant;
     WireOfMetadataResponse _Ok;
@@ -3385,7 +3387,7 @@ public partial class ResultWireOfMetadataResponseFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfMetadataResponseFailure : IResult<WireOfMetadataResponse, Failure>, IDisposable
+internal partial class ResultWireOfMetadataResponseFailure : IResult<WireOfMetadataResponse, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3534,7 +3536,7 @@ public partial class ResultWireOfMetadataResponseFailure : IResult<WireOfMetadat
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfOpenResultFailure
+internal partial class ResultWireOfOpenResultFailure
 {
     uint _variant;
     WireOfOpenResult _Ok;
@@ -3542,7 +3544,7 @@ public partial class ResultWireOfOpenResultFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfOpenResultFailure : IResult<WireOfOpenResult, Failure>, IDisposable
+internal partial class ResultWireOfOpenResultFailure : IResult<WireOfOpenResult, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3691,7 +3693,7 @@ public partial class ResultWireOfOpenResultFailure : IResult<WireOfOpenResult, F
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfPkceChallengeFailure
+internal partial class ResultWireOfPkceChallengeFailure
 {
     uint _variant;
     WireOfPkceChallenge _Ok;
@@ -3699,7 +3701,7 @@ public partial class ResultWireOfPkceChallengeFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfPkceChallengeFailure : IResult<WireOfPkceChallenge, Failure>, IDisposable
+internal partial class ResultWireOfPkceChallengeFailure : IResult<WireOfPkceChallenge, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -3848,7 +3850,7 @@ public partial class ResultWireOfPkceChallengeFailure : IResult<WireOfPkceChalle
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfPreparedAuthorizationFailure
+internal partial class ResultWireOfPreparedAuthorizationFailure
 {
     uint _variant;
     WireOfPreparedAuthorization _Ok;
@@ -3856,7 +3858,7 @@ public partial class ResultWireOfPreparedAuthorizationFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfPreparedAuthorizationFailure : IResult<WireOfPreparedAuthorization, Failure>, IDisposable
+internal partial class ResultWireOfPreparedAuthorizationFailure : IResult<WireOfPreparedAuthorization, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4005,7 +4007,7 @@ public partial class ResultWireOfPreparedAuthorizationFailure : IResult<WireOfPr
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfQrCodeFailure
+internal partial class ResultWireOfQrCodeFailure
 {
     uint _variant;
     WireOfQrCode _Ok;
@@ -4013,7 +4015,7 @@ public partial class ResultWireOfQrCodeFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfQrCodeFailure : IResult<WireOfQrCode, Failure>, IDisposable
+internal partial class ResultWireOfQrCodeFailure : IResult<WireOfQrCode, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4162,7 +4164,7 @@ public partial class ResultWireOfQrCodeFailure : IResult<WireOfQrCode, Failure>,
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfSignedJwtFailure
+internal partial class ResultWireOfSignedJwtFailure
 {
     uint _variant;
     WireOfSignedJwt _Ok;
@@ -4170,7 +4172,7 @@ public partial class ResultWireOfSignedJwtFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfSignedJwtFailure : IResult<WireOfSignedJwt, Failure>, IDisposable
+internal partial class ResultWireOfSignedJwtFailure : IResult<WireOfSignedJwt, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4319,7 +4321,7 @@ public partial class ResultWireOfSignedJwtFailure : IResult<WireOfSignedJwt, Fai
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfStoreSectionFailure
+internal partial class ResultWireOfStoreSectionFailure
 {
     uint _variant;
     WireOfStoreSection _Ok;
@@ -4327,7 +4329,7 @@ public partial class ResultWireOfStoreSectionFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfStoreSectionFailure : IResult<WireOfStoreSection, Failure>, IDisposable
+internal partial class ResultWireOfStoreSectionFailure : IResult<WireOfStoreSection, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4476,7 +4478,7 @@ public partial class ResultWireOfStoreSectionFailure : IResult<WireOfStoreSectio
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfStoreStatusFailure
+internal partial class ResultWireOfStoreStatusFailure
 {
     uint _variant;
     WireOfStoreStatus _Ok;
@@ -4484,7 +4486,7 @@ public partial class ResultWireOfStoreStatusFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfStoreStatusFailure : IResult<WireOfStoreStatus, Failure>, IDisposable
+internal partial class ResultWireOfStoreStatusFailure : IResult<WireOfStoreStatus, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4633,7 +4635,7 @@ public partial class ResultWireOfStoreStatusFailure : IResult<WireOfStoreStatus,
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfStoreWrittenFailure
+internal partial class ResultWireOfStoreWrittenFailure
 {
     uint _variant;
     WireOfStoreWritten _Ok;
@@ -4641,7 +4643,7 @@ public partial class ResultWireOfStoreWrittenFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfStoreWrittenFailure : IResult<WireOfStoreWritten, Failure>, IDisposable
+internal partial class ResultWireOfStoreWrittenFailure : IResult<WireOfStoreWritten, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4790,7 +4792,7 @@ public partial class ResultWireOfStoreWrittenFailure : IResult<WireOfStoreWritte
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfTokenResponseFailure
+internal partial class ResultWireOfTokenResponseFailure
 {
     uint _variant;
     WireOfTokenResponse _Ok;
@@ -4798,7 +4800,7 @@ public partial class ResultWireOfTokenResponseFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfTokenResponseFailure : IResult<WireOfTokenResponse, Failure>, IDisposable
+internal partial class ResultWireOfTokenResponseFailure : IResult<WireOfTokenResponse, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -4947,7 +4949,7 @@ public partial class ResultWireOfTokenResponseFailure : IResult<WireOfTokenRespo
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfUserInfoResponseFailure
+internal partial class ResultWireOfUserInfoResponseFailure
 {
     uint _variant;
     WireOfUserInfoResponse _Ok;
@@ -4955,7 +4957,7 @@ public partial class ResultWireOfUserInfoResponseFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfUserInfoResponseFailure : IResult<WireOfUserInfoResponse, Failure>, IDisposable
+internal partial class ResultWireOfUserInfoResponseFailure : IResult<WireOfUserInfoResponse, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5104,7 +5106,7 @@ public partial class ResultWireOfUserInfoResponseFailure : IResult<WireOfUserInf
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVecEventFailure
+internal partial class ResultWireOfVecEventFailure
 {
     uint _variant;
     WireOfVecEvent _Ok;
@@ -5112,7 +5114,7 @@ public partial class ResultWireOfVecEventFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVecEventFailure : IResult<WireOfVecEvent, Failure>, IDisposable
+internal partial class ResultWireOfVecEventFailure : IResult<WireOfVecEvent, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5261,7 +5263,7 @@ public partial class ResultWireOfVecEventFailure : IResult<WireOfVecEvent, Failu
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVecLcsAddressFailure
+internal partial class ResultWireOfVecLcsAddressFailure
 {
     uint _variant;
     WireOfVecLcsAddress _Ok;
@@ -5269,7 +5271,7 @@ public partial class ResultWireOfVecLcsAddressFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVecLcsAddressFailure : IResult<WireOfVecLcsAddress, Failure>, IDisposable
+internal partial class ResultWireOfVecLcsAddressFailure : IResult<WireOfVecLcsAddress, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5418,7 +5420,7 @@ public partial class ResultWireOfVecLcsAddressFailure : IResult<WireOfVecLcsAddr
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVecVenafiRegionFailure
+internal partial class ResultWireOfVecVenafiRegionFailure
 {
     uint _variant;
     WireOfVecVenafiRegion _Ok;
@@ -5426,7 +5428,7 @@ public partial class ResultWireOfVecVenafiRegionFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVecVenafiRegionFailure : IResult<WireOfVecVenafiRegion, Failure>, IDisposable
+internal partial class ResultWireOfVecVenafiRegionFailure : IResult<WireOfVecVenafiRegion, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5575,7 +5577,7 @@ public partial class ResultWireOfVecVenafiRegionFailure : IResult<WireOfVecVenaf
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVenafiServerFailure
+internal partial class ResultWireOfVenafiServerFailure
 {
     uint _variant;
     WireOfVenafiServer _Ok;
@@ -5583,7 +5585,7 @@ public partial class ResultWireOfVenafiServerFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVenafiServerFailure : IResult<WireOfVenafiServer, Failure>, IDisposable
+internal partial class ResultWireOfVenafiServerFailure : IResult<WireOfVenafiServer, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5732,7 +5734,7 @@ public partial class ResultWireOfVenafiServerFailure : IResult<WireOfVenafiServe
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVenafiSessionStateFailure
+internal partial class ResultWireOfVenafiSessionStateFailure
 {
     uint _variant;
     WireOfVenafiSessionState _Ok;
@@ -5740,7 +5742,7 @@ public partial class ResultWireOfVenafiSessionStateFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVenafiSessionStateFailure : IResult<WireOfVenafiSessionState, Failure>, IDisposable
+internal partial class ResultWireOfVenafiSessionStateFailure : IResult<WireOfVenafiSessionState, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -5889,7 +5891,7 @@ public partial class ResultWireOfVenafiSessionStateFailure : IResult<WireOfVenaf
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVenafiTokenFailure
+internal partial class ResultWireOfVenafiTokenFailure
 {
     uint _variant;
     WireOfVenafiToken _Ok;
@@ -5897,7 +5899,7 @@ public partial class ResultWireOfVenafiTokenFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVenafiTokenFailure : IResult<WireOfVenafiToken, Failure>, IDisposable
+internal partial class ResultWireOfVenafiTokenFailure : IResult<WireOfVenafiToken, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -6046,7 +6048,7 @@ public partial class ResultWireOfVenafiTokenFailure : IResult<WireOfVenafiToken,
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class ResultWireOfVenafiUserFailure
+internal partial class ResultWireOfVenafiUserFailure
 {
     uint _variant;
     WireOfVenafiUser _Ok;
@@ -6054,7 +6056,7 @@ public partial class ResultWireOfVenafiUserFailure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class ResultWireOfVenafiUserFailure : IResult<WireOfVenafiUser, Failure>, IDisposable
+internal partial class ResultWireOfVenafiUserFailure : IResult<WireOfVenafiUser, Failure>, IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedOk
@@ -6198,7 +6200,7 @@ public partial class ResultWireOfVenafiUserFailure : IResult<WireOfVenafiUser, F
 }
 
 /// The kind of an event.
-public partial struct EventKind
+internal partial struct EventKind
 {
     byte _variant;
     ulong _Retrying;
@@ -6207,7 +6209,7 @@ public partial struct EventKind
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial struct EventKind
+internal partial struct EventKind
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedRetrying
@@ -6389,14 +6391,14 @@ public partial struct EventKind
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class VenafiCredential
+internal partial class VenafiCredential
 {
     byte _variant;
     SharedSecret _ApiKey;
     SharedSecret _AccessToken;
 }
 
-public partial class VenafiCredential
+internal partial class VenafiCredential
 {
 
     public Exception ExceptionForVariant()
@@ -6430,13 +6432,13 @@ public partial class VenafiCredential
 }
 
 /// What a private key is; in JSON `RSA`, `P-256`, `P-384`, `P-521` or `Ed25519`.
-public partial struct KeyType
+internal partial struct KeyType
 {
     byte _variant;
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial struct KeyType
+internal partial struct KeyType
 {
 
     [StructLayout(LayoutKind.Explicit)]
@@ -6550,7 +6552,7 @@ public partial struct KeyType
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class GovernanceCall
+internal partial class GovernanceCall
 {
     byte _variant;
     GovernanceCredential _Delegate;
@@ -6558,7 +6560,7 @@ public partial class GovernanceCall
     GovernanceCredential _DeleteCache;
 }
 
-public partial class GovernanceCall
+internal partial class GovernanceCall
 {
 
     public Exception ExceptionForVariant()
@@ -6603,7 +6605,7 @@ public partial class GovernanceCall
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class Grant
+internal partial class Grant
 {
     byte _variant;
     AuthorizationCodeGrant _AuthorizationCode;
@@ -6613,7 +6615,7 @@ public partial class Grant
     JwtBearerGrant _JwtBearer;
 }
 
-public partial class Grant
+internal partial class Grant
 {
 
     public Exception ExceptionForVariant()
@@ -6676,7 +6678,7 @@ public partial class Grant
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class Failure
+internal partial class Failure
 {
     byte _variant;
     WireOfFailureDetail _InvalidInput;
@@ -6688,7 +6690,7 @@ public partial class Failure
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class Failure : IDisposable
+internal partial class Failure : IDisposable
 {
     [StructLayout(LayoutKind.Sequential)]
     internal unsafe struct UnmanagedInvalidInput
@@ -6895,7 +6897,7 @@ public partial class Failure : IDisposable
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class JwtKeys
+internal partial class JwtKeys
 {
     byte _variant;
     SharedSecret _Secret;
@@ -6904,7 +6906,7 @@ public partial class JwtKeys
     KeyAddress _Issuer;
 }
 
-public partial class JwtKeys
+internal partial class JwtKeys
 {
 
     public Exception ExceptionForVariant()
@@ -6956,13 +6958,13 @@ public partial class JwtKeys
 }
 
 /// Whether a token is to be renewed.
-public partial struct RenewalState
+internal partial struct RenewalState
 {
     byte _variant;
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial struct RenewalState
+internal partial struct RenewalState
 {
 
     [StructLayout(LayoutKind.Explicit)]
@@ -7070,14 +7072,14 @@ public partial struct RenewalState
 /// 2) call another method on it that promises to free it, or 3) 'move' it to Rust
 /// if the type allows it.
 /// </remarks>
-public partial class Proxy
+internal partial class Proxy
 {
     byte _variant;
     EnvironmentProxy _Environment;
     ExplicitProxy _Explicit;
 }
 
-public partial class Proxy
+internal partial class Proxy
 {
 
     public Exception ExceptionForVariant()
@@ -7123,7 +7125,7 @@ public partial class Proxy
 }
 
 /// How long a device flow still waits.
-public partial struct PollPause
+internal partial struct PollPause
 {
     /// Milliseconds until the next poll.
     public required ulong interval_ms;
@@ -7132,7 +7134,7 @@ public partial struct PollPause
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial struct PollPause
+internal partial struct PollPause
 {
 
     [StructLayout(LayoutKind.Sequential)]
@@ -7204,12 +7206,12 @@ public partial struct PollPause
 [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
 internal delegate WireOfSignature.Unmanaged SignCallbackNative(SliceByte.Unmanaged algorithm, SliceByte.Unmanaged message, IntPtr callback_data);
 /// Managed delegate signature for <see cref="SignCallback"/>.
-public delegate WireOfSignature SignCallbackDelegate(SliceByte algorithm, SliceByte message);
+internal delegate WireOfSignature SignCallbackDelegate(SliceByte algorithm, SliceByte message);
 
 [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
 delegate void SignCallbackDestructor(IntPtr data);
 
-public partial class SignCallback
+internal partial class SignCallback
 {
     private SignCallbackDelegate _managed;
     private SignCallbackNative _native;
@@ -7232,7 +7234,7 @@ public partial class SignCallback
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class SignCallback : IDisposable
+internal partial class SignCallback : IDisposable
 {
     // Static helpers to de-allocate a pinned GCHandle when callback dropped / disposed.
     private static readonly SignCallbackDestructor _prevent_gc_release = data => GCHandle.FromIntPtr(data).Free();
@@ -7392,7 +7394,7 @@ public partial class SignCallback : IDisposable
 /// Slices borrow data and never own or release the underlying memory. A slice received
 /// from Rust is only valid for the duration documented by the native API. Use
 /// <see cref="SliceByteLease"/> to pin a managed array for use as a slice.
-public partial class SliceByte
+internal partial class SliceByte
 {
     private readonly IntPtr _data;
     private readonly ulong _len;
@@ -7429,7 +7431,7 @@ public partial class SliceByte
 }
 
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class SliceByte : IEnumerable<byte>
+internal partial class SliceByte : IEnumerable<byte>
 {
     /// The number of elements, or zero after the owning lease is disposed.
     public int Count => _lifetime is { IsDisposed: true } ? 0 : (int) _len;
@@ -7583,7 +7585,7 @@ public partial class SliceByte : IEnumerable<byte>
             return SliceByte.From(_data, _len);
         }
     }
-}public partial class SliceByte
+}internal partial class SliceByte
 {
     internal ref struct Marshaller
     {
@@ -7614,7 +7616,7 @@ public partial class SliceByte : IEnumerable<byte>
 }
 
 /// Owns the pinned managed array backing a <see cref="SliceByte"/> view.
-public sealed class SliceByteLease : IDisposable
+internal sealed class SliceByteLease : IDisposable
 {
     private GCHandle _handle;
     private readonly SliceByte.Lifetime _lifetime;
@@ -7652,13 +7654,13 @@ public sealed class SliceByteLease : IDisposable
 }
 
 /// Convenience extension to pin a <c>byte[]</c> array for use as a slice.
-public static class SliceByteExtensions
+internal static class SliceByteExtensions
 {
     /// Pins the array until the returned lease is disposed.
     public static SliceByteLease Slice(this byte[] s) { return SliceByte.From(s); }
 }
 
-public partial class Operation : IDisposable
+internal partial class Operation : IDisposable
 {
     private IntPtr _context;
 
@@ -7984,7 +7986,7 @@ public partial class Operation : IDisposable
     internal IntPtr Context => _context != IntPtr.Zero ? _context : throw new ObjectDisposedException(GetType().Name);
 }
 
-public partial class TokenClient : IDisposable
+internal partial class TokenClient : IDisposable
 {
     private IntPtr _context;
 
@@ -9137,12 +9139,12 @@ internal class AsyncTrampolineResultWireOfVenafiUserFailure
 
 [Serializable]
 [StructLayout(LayoutKind.Sequential)]
-public partial struct Bool
+internal partial struct Bool
 {
     byte value;
 }
 
-public partial struct Bool
+internal partial struct Bool
 {
     public static readonly Bool True = new Bool { value = 1 };
     public static readonly Bool False = new Bool { value = 0 };
@@ -9158,7 +9160,7 @@ public partial struct Bool
     public static implicit operator bool(Bool b) => b.Is;
 }
 
-public partial class Utf8String
+internal partial class Utf8String
 {
     IntPtr _ptr;
     ulong _len;
@@ -9175,7 +9177,7 @@ public partial class Utf8String
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class Utf8String : IDisposable
+internal partial class Utf8String : IDisposable
 {
     private Utf8String() { }
 
@@ -9342,7 +9344,7 @@ public partial class Utf8String : IDisposable
 }
 
 /// Convenience extension to convert a <see cref="string"/> to a <see cref="Utf8String"/>.
-public static class StringExtensions
+internal static class StringExtensions
 {
     /// Converts this string to a Rust-owned <see cref="Utf8String"/>.
     /// Call <see cref="Utf8String.Dispose"/> if the value is not passed back to Rust.
@@ -9491,7 +9493,7 @@ internal partial class WireInterop {
     public static partial void interoptopus_wire_destroy(IntPtr data, int len, int capacity);
 }
 
-public partial class AuthorizationRequest
+internal partial class AuthorizationRequest
 {
     public required string endpoint;
     public required string client_id;
@@ -9508,7 +9510,7 @@ public partial class AuthorizationRequest
 }
 
 /// Extension methods for converting <c>AuthorizationRequest</c> to <see cref="WireOfAuthorizationRequest"/>.
-public static class WireOfAuthorizationRequestExtensions
+internal static class WireOfAuthorizationRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfAuthorizationRequest"/> for FFI transfer.
     /// Call <see cref="WireOfAuthorizationRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -9529,7 +9531,7 @@ public static class WireOfAuthorizationRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfAuthorizationRequest : IDisposable
+internal partial class WireOfAuthorizationRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -10101,7 +10103,7 @@ public partial class WireOfAuthorizationRequest : IDisposable
     }
 }
 
-public partial class AuthorizationResponse
+internal partial class AuthorizationResponse
 {
     public required List<ResponseParameter> parameters;
     public required string response_type;
@@ -10115,7 +10117,7 @@ public partial class AuthorizationResponse
 }
 
 /// Extension methods for converting <c>AuthorizationResponse</c> to <see cref="WireOfAuthorizationResponse"/>.
-public static class WireOfAuthorizationResponseExtensions
+internal static class WireOfAuthorizationResponseExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfAuthorizationResponse"/> for FFI transfer.
     /// Call <see cref="WireOfAuthorizationResponse.Dispose"/> on the result if it is not passed back to Rust.
@@ -10136,7 +10138,7 @@ public static class WireOfAuthorizationResponseExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfAuthorizationResponse : IDisposable
+internal partial class WireOfAuthorizationResponse : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -10382,7 +10384,7 @@ public partial class WireOfAuthorizationResponse : IDisposable
     }
 }
 
-public partial class DecodedJwt
+internal partial class DecodedJwt
 {
     public required string header;
     public required string claims;
@@ -10390,7 +10392,7 @@ public partial class DecodedJwt
 }
 
 /// Extension methods for converting <c>DecodedJwt</c> to <see cref="WireOfDecodedJwt"/>.
-public static class WireOfDecodedJwtExtensions
+internal static class WireOfDecodedJwtExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfDecodedJwt"/> for FFI transfer.
     /// Call <see cref="WireOfDecodedJwt.Dispose"/> on the result if it is not passed back to Rust.
@@ -10411,7 +10413,7 @@ public static class WireOfDecodedJwtExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfDecodedJwt : IDisposable
+internal partial class WireOfDecodedJwt : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -10518,7 +10520,7 @@ public partial class WireOfDecodedJwt : IDisposable
     }
 }
 
-public partial class DeviceAuthorizationRequest
+internal partial class DeviceAuthorizationRequest
 {
     public required string endpoint;
     public required string? client_id;
@@ -10531,7 +10533,7 @@ public partial class DeviceAuthorizationRequest
 }
 
 /// Extension methods for converting <c>DeviceAuthorizationRequest</c> to <see cref="WireOfDeviceAuthorizationRequest"/>.
-public static class WireOfDeviceAuthorizationRequestExtensions
+internal static class WireOfDeviceAuthorizationRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfDeviceAuthorizationRequest"/> for FFI transfer.
     /// Call <see cref="WireOfDeviceAuthorizationRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -10552,7 +10554,7 @@ public static class WireOfDeviceAuthorizationRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfDeviceAuthorizationRequest : IDisposable
+internal partial class WireOfDeviceAuthorizationRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -11676,7 +11678,7 @@ public partial class WireOfDeviceAuthorizationRequest : IDisposable
     }
 }
 
-public partial class DeviceAuthorizationResponse
+internal partial class DeviceAuthorizationResponse
 {
     public required ushort status;
     public required List<Header> headers;
@@ -11692,7 +11694,7 @@ public partial class DeviceAuthorizationResponse
 }
 
 /// Extension methods for converting <c>DeviceAuthorizationResponse</c> to <see cref="WireOfDeviceAuthorizationResponse"/>.
-public static class WireOfDeviceAuthorizationResponseExtensions
+internal static class WireOfDeviceAuthorizationResponseExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfDeviceAuthorizationResponse"/> for FFI transfer.
     /// Call <see cref="WireOfDeviceAuthorizationResponse.Dispose"/> on the result if it is not passed back to Rust.
@@ -11713,7 +11715,7 @@ public static class WireOfDeviceAuthorizationResponseExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfDeviceAuthorizationResponse : IDisposable
+internal partial class WireOfDeviceAuthorizationResponse : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -11889,7 +11891,7 @@ public partial class WireOfDeviceAuthorizationResponse : IDisposable
     }
 }
 
-public partial class DeviceTokenRequest
+internal partial class DeviceTokenRequest
 {
     public required TokenRequest request;
     public required uint? interval;
@@ -11897,7 +11899,7 @@ public partial class DeviceTokenRequest
 }
 
 /// Extension methods for converting <c>DeviceTokenRequest</c> to <see cref="WireOfDeviceTokenRequest"/>.
-public static class WireOfDeviceTokenRequestExtensions
+internal static class WireOfDeviceTokenRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfDeviceTokenRequest"/> for FFI transfer.
     /// Call <see cref="WireOfDeviceTokenRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -11918,7 +11920,7 @@ public static class WireOfDeviceTokenRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfDeviceTokenRequest : IDisposable
+internal partial class WireOfDeviceTokenRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -13382,7 +13384,7 @@ public partial class WireOfDeviceTokenRequest : IDisposable
     }
 }
 
-public partial class FailureDetail
+internal partial class FailureDetail
 {
     public required string code;
     public required string message;
@@ -13398,7 +13400,7 @@ public partial class FailureDetail
 }
 
 /// Extension methods for converting <c>FailureDetail</c> to <see cref="WireOfFailureDetail"/>.
-public static class WireOfFailureDetailExtensions
+internal static class WireOfFailureDetailExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfFailureDetail"/> for FFI transfer.
     /// Call <see cref="WireOfFailureDetail.Dispose"/> on the result if it is not passed back to Rust.
@@ -13419,7 +13421,7 @@ public static class WireOfFailureDetailExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfFailureDetail : IDisposable
+internal partial class WireOfFailureDetail : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -13687,7 +13689,7 @@ public partial class WireOfFailureDetail : IDisposable
     }
 }
 
-public partial class GovernanceAnswer
+internal partial class GovernanceAnswer
 {
     public required ushort status;
     public required List<Header> headers;
@@ -13698,7 +13700,7 @@ public partial class GovernanceAnswer
 }
 
 /// Extension methods for converting <c>GovernanceAnswer</c> to <see cref="WireOfGovernanceAnswer"/>.
-public static class WireOfGovernanceAnswerExtensions
+internal static class WireOfGovernanceAnswerExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfGovernanceAnswer"/> for FFI transfer.
     /// Call <see cref="WireOfGovernanceAnswer.Dispose"/> on the result if it is not passed back to Rust.
@@ -13719,7 +13721,7 @@ public static class WireOfGovernanceAnswerExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfGovernanceAnswer : IDisposable
+internal partial class WireOfGovernanceAnswer : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -13918,7 +13920,7 @@ public partial class WireOfGovernanceAnswer : IDisposable
     }
 }
 
-public partial class GovernanceRequest
+internal partial class GovernanceRequest
 {
     public required GovernanceCall call;
     public required string? base_url;
@@ -13932,7 +13934,7 @@ public partial class GovernanceRequest
 }
 
 /// Extension methods for converting <c>GovernanceRequest</c> to <see cref="WireOfGovernanceRequest"/>.
-public static class WireOfGovernanceRequestExtensions
+internal static class WireOfGovernanceRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfGovernanceRequest"/> for FFI transfer.
     /// Call <see cref="WireOfGovernanceRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -13953,7 +13955,7 @@ public static class WireOfGovernanceRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfGovernanceRequest : IDisposable
+internal partial class WireOfGovernanceRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -14803,7 +14805,7 @@ public partial class WireOfGovernanceRequest : IDisposable
     }
 }
 
-public partial class Jwk
+internal partial class Jwk
 {
     public required List<byte> jwk;
     public required string thumbprint;
@@ -14811,7 +14813,7 @@ public partial class Jwk
 }
 
 /// Extension methods for converting <c>Jwk</c> to <see cref="WireOfJwk"/>.
-public static class WireOfJwkExtensions
+internal static class WireOfJwkExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfJwk"/> for FFI transfer.
     /// Call <see cref="WireOfJwk.Dispose"/> on the result if it is not passed back to Rust.
@@ -14832,7 +14834,7 @@ public static class WireOfJwkExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfJwk : IDisposable
+internal partial class WireOfJwk : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -14980,7 +14982,7 @@ public partial class WireOfJwk : IDisposable
     }
 }
 
-public partial class JwkRequest
+internal partial class JwkRequest
 {
     public required KeyInput key;
     public required bool is_shared_secret;
@@ -14989,7 +14991,7 @@ public partial class JwkRequest
 }
 
 /// Extension methods for converting <c>JwkRequest</c> to <see cref="WireOfJwkRequest"/>.
-public static class WireOfJwkRequestExtensions
+internal static class WireOfJwkRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfJwkRequest"/> for FFI transfer.
     /// Call <see cref="WireOfJwkRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -15010,7 +15012,7 @@ public static class WireOfJwkRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfJwkRequest : IDisposable
+internal partial class WireOfJwkRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -15204,7 +15206,7 @@ public partial class WireOfJwkRequest : IDisposable
     }
 }
 
-public partial class JwtSignRequest
+internal partial class JwtSignRequest
 {
     public required ClientAuthentication authentication;
     public required string issuer;
@@ -15215,7 +15217,7 @@ public partial class JwtSignRequest
 }
 
 /// Extension methods for converting <c>JwtSignRequest</c> to <see cref="WireOfJwtSignRequest"/>.
-public static class WireOfJwtSignRequestExtensions
+internal static class WireOfJwtSignRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfJwtSignRequest"/> for FFI transfer.
     /// Call <see cref="WireOfJwtSignRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -15236,7 +15238,7 @@ public static class WireOfJwtSignRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfJwtSignRequest : IDisposable
+internal partial class WireOfJwtSignRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -15957,14 +15959,14 @@ public partial class WireOfJwtSignRequest : IDisposable
     }
 }
 
-public partial class JwtVerification
+internal partial class JwtVerification
 {
     public required List<JwtVerdict> verdicts;
     public required string? weakness;
 }
 
 /// Extension methods for converting <c>JwtVerification</c> to <see cref="WireOfJwtVerification"/>.
-public static class WireOfJwtVerificationExtensions
+internal static class WireOfJwtVerificationExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfJwtVerification"/> for FFI transfer.
     /// Call <see cref="WireOfJwtVerification.Dispose"/> on the result if it is not passed back to Rust.
@@ -15985,7 +15987,7 @@ public static class WireOfJwtVerificationExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfJwtVerification : IDisposable
+internal partial class WireOfJwtVerification : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -16203,7 +16205,7 @@ public partial class WireOfJwtVerification : IDisposable
     }
 }
 
-public partial class JwtVerifyRequest
+internal partial class JwtVerifyRequest
 {
     public required List<string> tokens;
     public required JwtKeys keys;
@@ -16214,7 +16216,7 @@ public partial class JwtVerifyRequest
 }
 
 /// Extension methods for converting <c>JwtVerifyRequest</c> to <see cref="WireOfJwtVerifyRequest"/>.
-public static class WireOfJwtVerifyRequestExtensions
+internal static class WireOfJwtVerifyRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfJwtVerifyRequest"/> for FFI transfer.
     /// Call <see cref="WireOfJwtVerifyRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -16235,7 +16237,7 @@ public static class WireOfJwtVerifyRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfJwtVerifyRequest : IDisposable
+internal partial class WireOfJwtVerifyRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -17049,7 +17051,7 @@ public partial class WireOfJwtVerifyRequest : IDisposable
     }
 }
 
-public partial class KeyPair
+internal partial class KeyPair
 {
     public required string key_id;
     public required string algorithm;
@@ -17060,7 +17062,7 @@ public partial class KeyPair
 }
 
 /// Extension methods for converting <c>KeyPair</c> to <see cref="WireOfKeyPair"/>.
-public static class WireOfKeyPairExtensions
+internal static class WireOfKeyPairExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfKeyPair"/> for FFI transfer.
     /// Call <see cref="WireOfKeyPair.Dispose"/> on the result if it is not passed back to Rust.
@@ -17081,7 +17083,7 @@ public static class WireOfKeyPairExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfKeyPair : IDisposable
+internal partial class WireOfKeyPair : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -17266,7 +17268,7 @@ public partial class WireOfKeyPair : IDisposable
     }
 }
 
-public partial class KeyPairRequest
+internal partial class KeyPairRequest
 {
     public required KeyType key_type;
     public required uint? rsa_bits;
@@ -17276,7 +17278,7 @@ public partial class KeyPairRequest
 }
 
 /// Extension methods for converting <c>KeyPairRequest</c> to <see cref="WireOfKeyPairRequest"/>.
-public static class WireOfKeyPairRequestExtensions
+internal static class WireOfKeyPairRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfKeyPairRequest"/> for FFI transfer.
     /// Call <see cref="WireOfKeyPairRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -17297,7 +17299,7 @@ public static class WireOfKeyPairRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfKeyPairRequest : IDisposable
+internal partial class WireOfKeyPairRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -17529,7 +17531,7 @@ public partial class WireOfKeyPairRequest : IDisposable
     }
 }
 
-public partial class LcsCheckRequest
+internal partial class LcsCheckRequest
 {
     public required StoreOptions store;
     public required SecretInput? token;
@@ -17538,7 +17540,7 @@ public partial class LcsCheckRequest
 }
 
 /// Extension methods for converting <c>LcsCheckRequest</c> to <see cref="WireOfLcsCheckRequest"/>.
-public static class WireOfLcsCheckRequestExtensions
+internal static class WireOfLcsCheckRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsCheckRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsCheckRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -17559,7 +17561,7 @@ public static class WireOfLcsCheckRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsCheckRequest : IDisposable
+internal partial class WireOfLcsCheckRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -17859,7 +17861,7 @@ public partial class WireOfLcsCheckRequest : IDisposable
     }
 }
 
-public partial class LcsClearRequest
+internal partial class LcsClearRequest
 {
     public required StoreOptions store;
     public required List<string> names;
@@ -17867,7 +17869,7 @@ public partial class LcsClearRequest
 }
 
 /// Extension methods for converting <c>LcsClearRequest</c> to <see cref="WireOfLcsClearRequest"/>.
-public static class WireOfLcsClearRequestExtensions
+internal static class WireOfLcsClearRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsClearRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsClearRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -17888,7 +17890,7 @@ public static class WireOfLcsClearRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsClearRequest : IDisposable
+internal partial class WireOfLcsClearRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -18148,7 +18150,7 @@ public partial class WireOfLcsClearRequest : IDisposable
     }
 }
 
-public partial class LcsConfig
+internal partial class LcsConfig
 {
     public required long? active_token_expires_on;
     public required string? bearer_token;
@@ -18159,7 +18161,7 @@ public partial class LcsConfig
 }
 
 /// Extension methods for converting <c>LcsConfig</c> to <see cref="WireOfLcsConfig"/>.
-public static class WireOfLcsConfigExtensions
+internal static class WireOfLcsConfigExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsConfig"/> for FFI transfer.
     /// Call <see cref="WireOfLcsConfig.Dispose"/> on the result if it is not passed back to Rust.
@@ -18180,7 +18182,7 @@ public static class WireOfLcsConfigExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsConfig : IDisposable
+internal partial class WireOfLcsConfig : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -18408,14 +18410,14 @@ public partial class WireOfLcsConfig : IDisposable
     }
 }
 
-public partial class LcsConfigRequest
+internal partial class LcsConfigRequest
 {
     public required StoreOptions store;
     public required bool stored_only;
 }
 
 /// Extension methods for converting <c>LcsConfigRequest</c> to <see cref="WireOfLcsConfigRequest"/>.
-public static class WireOfLcsConfigRequestExtensions
+internal static class WireOfLcsConfigRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsConfigRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsConfigRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -18436,7 +18438,7 @@ public static class WireOfLcsConfigRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsConfigRequest : IDisposable
+internal partial class WireOfLcsConfigRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -18670,14 +18672,14 @@ public partial class WireOfLcsConfigRequest : IDisposable
     }
 }
 
-public partial class LcsImport
+internal partial class LcsImport
 {
     public required List<LcsImported> found;
     public required List<LcsRefused> refused;
 }
 
 /// Extension methods for converting <c>LcsImport</c> to <see cref="WireOfLcsImport"/>.
-public static class WireOfLcsImportExtensions
+internal static class WireOfLcsImportExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsImport"/> for FFI transfer.
     /// Call <see cref="WireOfLcsImport.Dispose"/> on the result if it is not passed back to Rust.
@@ -18698,7 +18700,7 @@ public static class WireOfLcsImportExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsImport : IDisposable
+internal partial class WireOfLcsImport : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -18859,7 +18861,7 @@ public partial class WireOfLcsImport : IDisposable
     }
 }
 
-public partial class LcsImportRequest
+internal partial class LcsImportRequest
 {
     public required StoreOptions store;
     public required string? path;
@@ -18869,7 +18871,7 @@ public partial class LcsImportRequest
 }
 
 /// Extension methods for converting <c>LcsImportRequest</c> to <see cref="WireOfLcsImportRequest"/>.
-public static class WireOfLcsImportRequestExtensions
+internal static class WireOfLcsImportRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsImportRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsImportRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -18890,7 +18892,7 @@ public static class WireOfLcsImportRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsImportRequest : IDisposable
+internal partial class WireOfLcsImportRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -19200,7 +19202,7 @@ public partial class WireOfLcsImportRequest : IDisposable
     }
 }
 
-public partial class LcsRefreshRequest
+internal partial class LcsRefreshRequest
 {
     public required StoreOptions store;
     public required string? client_id;
@@ -19211,7 +19213,7 @@ public partial class LcsRefreshRequest
 }
 
 /// Extension methods for converting <c>LcsRefreshRequest</c> to <see cref="WireOfLcsRefreshRequest"/>.
-public static class WireOfLcsRefreshRequestExtensions
+internal static class WireOfLcsRefreshRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsRefreshRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsRefreshRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -19232,7 +19234,7 @@ public static class WireOfLcsRefreshRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsRefreshRequest : IDisposable
+internal partial class WireOfLcsRefreshRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -19899,7 +19901,7 @@ public partial class WireOfLcsRefreshRequest : IDisposable
     }
 }
 
-public partial class LcsSaveRequest
+internal partial class LcsSaveRequest
 {
     public required StoreOptions store;
     public required long? active_token_expires_on;
@@ -19912,7 +19914,7 @@ public partial class LcsSaveRequest
 }
 
 /// Extension methods for converting <c>LcsSaveRequest</c> to <see cref="WireOfLcsSaveRequest"/>.
-public static class WireOfLcsSaveRequestExtensions
+internal static class WireOfLcsSaveRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsSaveRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsSaveRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -19933,7 +19935,7 @@ public static class WireOfLcsSaveRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsSaveRequest : IDisposable
+internal partial class WireOfLcsSaveRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -20341,7 +20343,7 @@ public partial class WireOfLcsSaveRequest : IDisposable
     }
 }
 
-public partial class LcsTokenRequest
+internal partial class LcsTokenRequest
 {
     public required StoreOptions store;
     public required string? client_id;
@@ -20353,7 +20355,7 @@ public partial class LcsTokenRequest
 }
 
 /// Extension methods for converting <c>LcsTokenRequest</c> to <see cref="WireOfLcsTokenRequest"/>.
-public static class WireOfLcsTokenRequestExtensions
+internal static class WireOfLcsTokenRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsTokenRequest"/> for FFI transfer.
     /// Call <see cref="WireOfLcsTokenRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -20374,7 +20376,7 @@ public static class WireOfLcsTokenRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsTokenRequest : IDisposable
+internal partial class WireOfLcsTokenRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -21026,7 +21028,7 @@ public partial class WireOfLcsTokenRequest : IDisposable
     }
 }
 
-public partial class LcsTokenState
+internal partial class LcsTokenState
 {
     public required bool valid;
     public required string? reason;
@@ -21041,7 +21043,7 @@ public partial class LcsTokenState
 }
 
 /// Extension methods for converting <c>LcsTokenState</c> to <see cref="WireOfLcsTokenState"/>.
-public static class WireOfLcsTokenStateExtensions
+internal static class WireOfLcsTokenStateExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsTokenState"/> for FFI transfer.
     /// Call <see cref="WireOfLcsTokenState.Dispose"/> on the result if it is not passed back to Rust.
@@ -21062,7 +21064,7 @@ public static class WireOfLcsTokenStateExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsTokenState : IDisposable
+internal partial class WireOfLcsTokenState : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -21320,7 +21322,7 @@ public partial class WireOfLcsTokenState : IDisposable
     }
 }
 
-public partial class LcsWritten
+internal partial class LcsWritten
 {
     public required string path;
     public required List<string> changed;
@@ -21328,7 +21330,7 @@ public partial class LcsWritten
 }
 
 /// Extension methods for converting <c>LcsWritten</c> to <see cref="WireOfLcsWritten"/>.
-public static class WireOfLcsWrittenExtensions
+internal static class WireOfLcsWrittenExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfLcsWritten"/> for FFI transfer.
     /// Call <see cref="WireOfLcsWritten.Dispose"/> on the result if it is not passed back to Rust.
@@ -21349,7 +21351,7 @@ public static class WireOfLcsWrittenExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfLcsWritten : IDisposable
+internal partial class WireOfLcsWritten : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -21479,7 +21481,7 @@ public partial class WireOfLcsWritten : IDisposable
     }
 }
 
-public partial class MetadataRequest
+internal partial class MetadataRequest
 {
     public required string issuer;
     public required bool allow_insecure_http;
@@ -21487,7 +21489,7 @@ public partial class MetadataRequest
 }
 
 /// Extension methods for converting <c>MetadataRequest</c> to <see cref="WireOfMetadataRequest"/>.
-public static class WireOfMetadataRequestExtensions
+internal static class WireOfMetadataRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfMetadataRequest"/> for FFI transfer.
     /// Call <see cref="WireOfMetadataRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -21508,7 +21510,7 @@ public static class WireOfMetadataRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfMetadataRequest : IDisposable
+internal partial class WireOfMetadataRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -21914,13 +21916,13 @@ public partial class WireOfMetadataRequest : IDisposable
     }
 }
 
-public partial class MetadataResponse
+internal partial class MetadataResponse
 {
     public required string body;
 }
 
 /// Extension methods for converting <c>MetadataResponse</c> to <see cref="WireOfMetadataResponse"/>.
-public static class WireOfMetadataResponseExtensions
+internal static class WireOfMetadataResponseExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfMetadataResponse"/> for FFI transfer.
     /// Call <see cref="WireOfMetadataResponse.Dispose"/> on the result if it is not passed back to Rust.
@@ -21941,7 +21943,7 @@ public static class WireOfMetadataResponseExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfMetadataResponse : IDisposable
+internal partial class WireOfMetadataResponse : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22042,14 +22044,14 @@ public partial class WireOfMetadataResponse : IDisposable
     }
 }
 
-public partial class OpenRequest
+internal partial class OpenRequest
 {
     public required string url;
     public required BrowserOptions browser;
 }
 
 /// Extension methods for converting <c>OpenRequest</c> to <see cref="WireOfOpenRequest"/>.
-public static class WireOfOpenRequestExtensions
+internal static class WireOfOpenRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfOpenRequest"/> for FFI transfer.
     /// Call <see cref="WireOfOpenRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -22070,7 +22072,7 @@ public static class WireOfOpenRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfOpenRequest : IDisposable
+internal partial class WireOfOpenRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22226,14 +22228,14 @@ public partial class WireOfOpenRequest : IDisposable
     }
 }
 
-public partial class OpenResult
+internal partial class OpenResult
 {
     public required bool started;
     public required string text;
 }
 
 /// Extension methods for converting <c>OpenResult</c> to <see cref="WireOfOpenResult"/>.
-public static class WireOfOpenResultExtensions
+internal static class WireOfOpenResultExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfOpenResult"/> for FFI transfer.
     /// Call <see cref="WireOfOpenResult.Dispose"/> on the result if it is not passed back to Rust.
@@ -22254,7 +22256,7 @@ public static class WireOfOpenResultExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfOpenResult : IDisposable
+internal partial class WireOfOpenResult : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22358,14 +22360,14 @@ public partial class WireOfOpenResult : IDisposable
     }
 }
 
-public partial class PkceChallenge
+internal partial class PkceChallenge
 {
     public required string code_verifier;
     public required string code_challenge;
 }
 
 /// Extension methods for converting <c>PkceChallenge</c> to <see cref="WireOfPkceChallenge"/>.
-public static class WireOfPkceChallengeExtensions
+internal static class WireOfPkceChallengeExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfPkceChallenge"/> for FFI transfer.
     /// Call <see cref="WireOfPkceChallenge.Dispose"/> on the result if it is not passed back to Rust.
@@ -22386,7 +22388,7 @@ public static class WireOfPkceChallengeExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfPkceChallenge : IDisposable
+internal partial class WireOfPkceChallenge : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22490,7 +22492,7 @@ public partial class WireOfPkceChallenge : IDisposable
     }
 }
 
-public partial class PreparedAuthorization
+internal partial class PreparedAuthorization
 {
     public required string url;
     public required string masked_url;
@@ -22504,7 +22506,7 @@ public partial class PreparedAuthorization
 }
 
 /// Extension methods for converting <c>PreparedAuthorization</c> to <see cref="WireOfPreparedAuthorization"/>.
-public static class WireOfPreparedAuthorizationExtensions
+internal static class WireOfPreparedAuthorizationExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfPreparedAuthorization"/> for FFI transfer.
     /// Call <see cref="WireOfPreparedAuthorization.Dispose"/> on the result if it is not passed back to Rust.
@@ -22525,7 +22527,7 @@ public static class WireOfPreparedAuthorizationExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfPreparedAuthorization : IDisposable
+internal partial class WireOfPreparedAuthorization : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22745,14 +22747,14 @@ public partial class WireOfPreparedAuthorization : IDisposable
     }
 }
 
-public partial class QrCode
+internal partial class QrCode
 {
     public required List<string> lines;
     public required uint width;
 }
 
 /// Extension methods for converting <c>QrCode</c> to <see cref="WireOfQrCode"/>.
-public static class WireOfQrCodeExtensions
+internal static class WireOfQrCodeExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfQrCode"/> for FFI transfer.
     /// Call <see cref="WireOfQrCode.Dispose"/> on the result if it is not passed back to Rust.
@@ -22773,7 +22775,7 @@ public static class WireOfQrCodeExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfQrCode : IDisposable
+internal partial class WireOfQrCode : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -22900,13 +22902,13 @@ public partial class WireOfQrCode : IDisposable
     }
 }
 
-public partial class QrRequest
+internal partial class QrRequest
 {
     public required string text;
 }
 
 /// Extension methods for converting <c>QrRequest</c> to <see cref="WireOfQrRequest"/>.
-public static class WireOfQrRequestExtensions
+internal static class WireOfQrRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfQrRequest"/> for FFI transfer.
     /// Call <see cref="WireOfQrRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -22927,7 +22929,7 @@ public static class WireOfQrRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfQrRequest : IDisposable
+internal partial class WireOfQrRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -23028,7 +23030,7 @@ public partial class WireOfQrRequest : IDisposable
     }
 }
 
-public partial class RefreshRequest
+internal partial class RefreshRequest
 {
     public required TokenRequest request;
     public required StoreOptions store;
@@ -23036,7 +23038,7 @@ public partial class RefreshRequest
 }
 
 /// Extension methods for converting <c>RefreshRequest</c> to <see cref="WireOfRefreshRequest"/>.
-public static class WireOfRefreshRequestExtensions
+internal static class WireOfRefreshRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfRefreshRequest"/> for FFI transfer.
     /// Call <see cref="WireOfRefreshRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -23057,7 +23059,7 @@ public static class WireOfRefreshRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfRefreshRequest : IDisposable
+internal partial class WireOfRefreshRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -24698,14 +24700,14 @@ public partial class WireOfRefreshRequest : IDisposable
     }
 }
 
-public partial class SignInOptions
+internal partial class SignInOptions
 {
     public required BrowserOptions browser;
     public required ulong? timeout_ms;
 }
 
 /// Extension methods for converting <c>SignInOptions</c> to <see cref="WireOfSignInOptions"/>.
-public static class WireOfSignInOptionsExtensions
+internal static class WireOfSignInOptionsExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfSignInOptions"/> for FFI transfer.
     /// Call <see cref="WireOfSignInOptions.Dispose"/> on the result if it is not passed back to Rust.
@@ -24726,7 +24728,7 @@ public static class WireOfSignInOptionsExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfSignInOptions : IDisposable
+internal partial class WireOfSignInOptions : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -24902,14 +24904,14 @@ public partial class WireOfSignInOptions : IDisposable
     }
 }
 
-public partial class Signature
+internal partial class Signature
 {
     public required List<byte> bytes;
     public required string? problem;
 }
 
 /// Extension methods for converting <c>Signature</c> to <see cref="WireOfSignature"/>.
-public static class WireOfSignatureExtensions
+internal static class WireOfSignatureExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfSignature"/> for FFI transfer.
     /// Call <see cref="WireOfSignature.Dispose"/> on the result if it is not passed back to Rust.
@@ -24930,7 +24932,7 @@ public static class WireOfSignatureExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfSignature : IDisposable
+internal partial class WireOfSignature : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -25075,7 +25077,7 @@ public partial class WireOfSignature : IDisposable
     }
 }
 
-public partial class SignedJwt
+internal partial class SignedJwt
 {
     public required string token;
     public required string header;
@@ -25084,7 +25086,7 @@ public partial class SignedJwt
 }
 
 /// Extension methods for converting <c>SignedJwt</c> to <see cref="WireOfSignedJwt"/>.
-public static class WireOfSignedJwtExtensions
+internal static class WireOfSignedJwtExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfSignedJwt"/> for FFI transfer.
     /// Call <see cref="WireOfSignedJwt.Dispose"/> on the result if it is not passed back to Rust.
@@ -25105,7 +25107,7 @@ public static class WireOfSignedJwtExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfSignedJwt : IDisposable
+internal partial class WireOfSignedJwt : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -25233,7 +25235,7 @@ public partial class WireOfSignedJwt : IDisposable
     }
 }
 
-public partial class StoreMoveRequest
+internal partial class StoreMoveRequest
 {
     public required StoreOptions store;
     public required string backend;
@@ -25242,7 +25244,7 @@ public partial class StoreMoveRequest
 }
 
 /// Extension methods for converting <c>StoreMoveRequest</c> to <see cref="WireOfStoreMoveRequest"/>.
-public static class WireOfStoreMoveRequestExtensions
+internal static class WireOfStoreMoveRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreMoveRequest"/> for FFI transfer.
     /// Call <see cref="WireOfStoreMoveRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -25263,7 +25265,7 @@ public static class WireOfStoreMoveRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreMoveRequest : IDisposable
+internal partial class WireOfStoreMoveRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -25561,7 +25563,7 @@ public partial class WireOfStoreMoveRequest : IDisposable
     }
 }
 
-public partial class StoreOptions
+internal partial class StoreOptions
 {
     public required string? folder;
     public required string? config_home;
@@ -25572,7 +25574,7 @@ public partial class StoreOptions
 }
 
 /// Extension methods for converting <c>StoreOptions</c> to <see cref="WireOfStoreOptions"/>.
-public static class WireOfStoreOptionsExtensions
+internal static class WireOfStoreOptionsExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreOptions"/> for FFI transfer.
     /// Call <see cref="WireOfStoreOptions.Dispose"/> on the result if it is not passed back to Rust.
@@ -25593,7 +25595,7 @@ public static class WireOfStoreOptionsExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreOptions : IDisposable
+internal partial class WireOfStoreOptions : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -25823,14 +25825,14 @@ public partial class WireOfStoreOptions : IDisposable
     }
 }
 
-public partial class StoreReadRequest
+internal partial class StoreReadRequest
 {
     public required StoreOptions store;
     public required string section;
 }
 
 /// Extension methods for converting <c>StoreReadRequest</c> to <see cref="WireOfStoreReadRequest"/>.
-public static class WireOfStoreReadRequestExtensions
+internal static class WireOfStoreReadRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreReadRequest"/> for FFI transfer.
     /// Call <see cref="WireOfStoreReadRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -25851,7 +25853,7 @@ public static class WireOfStoreReadRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreReadRequest : IDisposable
+internal partial class WireOfStoreReadRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -26085,14 +26087,14 @@ public partial class WireOfStoreReadRequest : IDisposable
     }
 }
 
-public partial class StoreRemoveRequest
+internal partial class StoreRemoveRequest
 {
     public required StoreOptions store;
     public required string section;
 }
 
 /// Extension methods for converting <c>StoreRemoveRequest</c> to <see cref="WireOfStoreRemoveRequest"/>.
-public static class WireOfStoreRemoveRequestExtensions
+internal static class WireOfStoreRemoveRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreRemoveRequest"/> for FFI transfer.
     /// Call <see cref="WireOfStoreRemoveRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -26113,7 +26115,7 @@ public static class WireOfStoreRemoveRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreRemoveRequest : IDisposable
+internal partial class WireOfStoreRemoveRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -26347,14 +26349,14 @@ public partial class WireOfStoreRemoveRequest : IDisposable
     }
 }
 
-public partial class StoreSection
+internal partial class StoreSection
 {
     public required bool exists;
     public required List<StoreEntry> entries;
 }
 
 /// Extension methods for converting <c>StoreSection</c> to <see cref="WireOfStoreSection"/>.
-public static class WireOfStoreSectionExtensions
+internal static class WireOfStoreSectionExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreSection"/> for FFI transfer.
     /// Call <see cref="WireOfStoreSection.Dispose"/> on the result if it is not passed back to Rust.
@@ -26375,7 +26377,7 @@ public static class WireOfStoreSectionExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreSection : IDisposable
+internal partial class WireOfStoreSection : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -26545,7 +26547,7 @@ public partial class WireOfStoreSection : IDisposable
     }
 }
 
-public partial class StoreStatus
+internal partial class StoreStatus
 {
     public required string path;
     public required bool exists;
@@ -26560,7 +26562,7 @@ public partial class StoreStatus
 }
 
 /// Extension methods for converting <c>StoreStatus</c> to <see cref="WireOfStoreStatus"/>.
-public static class WireOfStoreStatusExtensions
+internal static class WireOfStoreStatusExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreStatus"/> for FFI transfer.
     /// Call <see cref="WireOfStoreStatus.Dispose"/> on the result if it is not passed back to Rust.
@@ -26581,7 +26583,7 @@ public static class WireOfStoreStatusExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreStatus : IDisposable
+internal partial class WireOfStoreStatus : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -26816,7 +26818,7 @@ public partial class WireOfStoreStatus : IDisposable
     }
 }
 
-public partial class StoreUpdateRequest
+internal partial class StoreUpdateRequest
 {
     public required StoreOptions store;
     public required string section;
@@ -26826,7 +26828,7 @@ public partial class StoreUpdateRequest
 }
 
 /// Extension methods for converting <c>StoreUpdateRequest</c> to <see cref="WireOfStoreUpdateRequest"/>.
-public static class WireOfStoreUpdateRequestExtensions
+internal static class WireOfStoreUpdateRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreUpdateRequest"/> for FFI transfer.
     /// Call <see cref="WireOfStoreUpdateRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -26847,7 +26849,7 @@ public static class WireOfStoreUpdateRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreUpdateRequest : IDisposable
+internal partial class WireOfStoreUpdateRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -27201,14 +27203,14 @@ public partial class WireOfStoreUpdateRequest : IDisposable
     }
 }
 
-public partial class StoreWritten
+internal partial class StoreWritten
 {
     public required string path;
     public required bool changed;
 }
 
 /// Extension methods for converting <c>StoreWritten</c> to <see cref="WireOfStoreWritten"/>.
-public static class WireOfStoreWrittenExtensions
+internal static class WireOfStoreWrittenExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfStoreWritten"/> for FFI transfer.
     /// Call <see cref="WireOfStoreWritten.Dispose"/> on the result if it is not passed back to Rust.
@@ -27229,7 +27231,7 @@ public static class WireOfStoreWrittenExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfStoreWritten : IDisposable
+internal partial class WireOfStoreWritten : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -27333,7 +27335,7 @@ public partial class WireOfStoreWritten : IDisposable
     }
 }
 
-public partial class TokenRequest
+internal partial class TokenRequest
 {
     public required string endpoint;
     public required string? client_id;
@@ -27350,7 +27352,7 @@ public partial class TokenRequest
 }
 
 /// Extension methods for converting <c>TokenRequest</c> to <see cref="WireOfTokenRequest"/>.
-public static class WireOfTokenRequestExtensions
+internal static class WireOfTokenRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfTokenRequest"/> for FFI transfer.
     /// Call <see cref="WireOfTokenRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -27371,7 +27373,7 @@ public static class WireOfTokenRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfTokenRequest : IDisposable
+internal partial class WireOfTokenRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -28808,7 +28810,7 @@ public partial class WireOfTokenRequest : IDisposable
     }
 }
 
-public partial class TokenResponse
+internal partial class TokenResponse
 {
     public required ushort status;
     public required List<Header> headers;
@@ -28818,7 +28820,7 @@ public partial class TokenResponse
 }
 
 /// Extension methods for converting <c>TokenResponse</c> to <see cref="WireOfTokenResponse"/>.
-public static class WireOfTokenResponseExtensions
+internal static class WireOfTokenResponseExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfTokenResponse"/> for FFI transfer.
     /// Call <see cref="WireOfTokenResponse.Dispose"/> on the result if it is not passed back to Rust.
@@ -28839,7 +28841,7 @@ public static class WireOfTokenResponseExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfTokenResponse : IDisposable
+internal partial class WireOfTokenResponse : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -29019,7 +29021,7 @@ public partial class WireOfTokenResponse : IDisposable
     }
 }
 
-public partial class UserInfoRequest
+internal partial class UserInfoRequest
 {
     public required string? endpoint;
     public required string? issuer;
@@ -29033,7 +29035,7 @@ public partial class UserInfoRequest
 }
 
 /// Extension methods for converting <c>UserInfoRequest</c> to <see cref="WireOfUserInfoRequest"/>.
-public static class WireOfUserInfoRequestExtensions
+internal static class WireOfUserInfoRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfUserInfoRequest"/> for FFI transfer.
     /// Call <see cref="WireOfUserInfoRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -29054,7 +29056,7 @@ public static class WireOfUserInfoRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfUserInfoRequest : IDisposable
+internal partial class WireOfUserInfoRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -29661,14 +29663,14 @@ public partial class WireOfUserInfoRequest : IDisposable
     }
 }
 
-public partial class UserInfoResponse
+internal partial class UserInfoResponse
 {
     public required string claims;
     public required bool is_signed;
 }
 
 /// Extension methods for converting <c>UserInfoResponse</c> to <see cref="WireOfUserInfoResponse"/>.
-public static class WireOfUserInfoResponseExtensions
+internal static class WireOfUserInfoResponseExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfUserInfoResponse"/> for FFI transfer.
     /// Call <see cref="WireOfUserInfoResponse.Dispose"/> on the result if it is not passed back to Rust.
@@ -29689,7 +29691,7 @@ public static class WireOfUserInfoResponseExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfUserInfoResponse : IDisposable
+internal partial class WireOfUserInfoResponse : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -29793,14 +29795,14 @@ public partial class WireOfUserInfoResponse : IDisposable
     }
 }
 
-public partial class VenafiServer
+internal partial class VenafiServer
 {
     public required string server;
     public required string? region;
 }
 
 /// Extension methods for converting <c>VenafiServer</c> to <see cref="WireOfVenafiServer"/>.
-public static class WireOfVenafiServerExtensions
+internal static class WireOfVenafiServerExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiServer"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiServer.Dispose"/> on the result if it is not passed back to Rust.
@@ -29821,7 +29823,7 @@ public static class WireOfVenafiServerExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiServer : IDisposable
+internal partial class WireOfVenafiServer : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -29943,7 +29945,7 @@ public partial class WireOfVenafiServer : IDisposable
     }
 }
 
-public partial class VenafiServerRequest
+internal partial class VenafiServerRequest
 {
     public required string? region;
     public required string? endpoint;
@@ -29951,7 +29953,7 @@ public partial class VenafiServerRequest
 }
 
 /// Extension methods for converting <c>VenafiServerRequest</c> to <see cref="WireOfVenafiServerRequest"/>.
-public static class WireOfVenafiServerRequestExtensions
+internal static class WireOfVenafiServerRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiServerRequest"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiServerRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -29972,7 +29974,7 @@ public static class WireOfVenafiServerRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiServerRequest : IDisposable
+internal partial class WireOfVenafiServerRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -30115,7 +30117,7 @@ public partial class WireOfVenafiServerRequest : IDisposable
     }
 }
 
-public partial class VenafiSessionRequest
+internal partial class VenafiSessionRequest
 {
     public required long? expires_at_ms;
     public required SecretInput? jwt;
@@ -30124,7 +30126,7 @@ public partial class VenafiSessionRequest
 }
 
 /// Extension methods for converting <c>VenafiSessionRequest</c> to <see cref="WireOfVenafiSessionRequest"/>.
-public static class WireOfVenafiSessionRequestExtensions
+internal static class WireOfVenafiSessionRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiSessionRequest"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiSessionRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -30145,7 +30147,7 @@ public static class WireOfVenafiSessionRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiSessionRequest : IDisposable
+internal partial class WireOfVenafiSessionRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -30355,7 +30357,7 @@ public partial class WireOfVenafiSessionRequest : IDisposable
     }
 }
 
-public partial class VenafiSessionState
+internal partial class VenafiSessionState
 {
     public required RenewalState renewal;
     public required long? jwt_expires_at_ms;
@@ -30363,7 +30365,7 @@ public partial class VenafiSessionState
 }
 
 /// Extension methods for converting <c>VenafiSessionState</c> to <see cref="WireOfVenafiSessionState"/>.
-public static class WireOfVenafiSessionStateExtensions
+internal static class WireOfVenafiSessionStateExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiSessionState"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiSessionState.Dispose"/> on the result if it is not passed back to Rust.
@@ -30384,7 +30386,7 @@ public static class WireOfVenafiSessionStateExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiSessionState : IDisposable
+internal partial class WireOfVenafiSessionState : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -30732,7 +30734,7 @@ public partial class WireOfVenafiSessionState : IDisposable
     }
 }
 
-public partial class VenafiToken
+internal partial class VenafiToken
 {
     public required string endpoint;
     public required string access_token;
@@ -30740,7 +30742,7 @@ public partial class VenafiToken
 }
 
 /// Extension methods for converting <c>VenafiToken</c> to <see cref="WireOfVenafiToken"/>.
-public static class WireOfVenafiTokenExtensions
+internal static class WireOfVenafiTokenExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiToken"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiToken.Dispose"/> on the result if it is not passed back to Rust.
@@ -30761,7 +30763,7 @@ public static class WireOfVenafiTokenExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiToken : IDisposable
+internal partial class WireOfVenafiToken : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -30888,7 +30890,7 @@ public partial class WireOfVenafiToken : IDisposable
     }
 }
 
-public partial class VenafiTokenRequest
+internal partial class VenafiTokenRequest
 {
     public required string endpoint;
     public required SecretInput jwt;
@@ -30897,7 +30899,7 @@ public partial class VenafiTokenRequest
 }
 
 /// Extension methods for converting <c>VenafiTokenRequest</c> to <see cref="WireOfVenafiTokenRequest"/>.
-public static class WireOfVenafiTokenRequestExtensions
+internal static class WireOfVenafiTokenRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiTokenRequest"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiTokenRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -30918,7 +30920,7 @@ public static class WireOfVenafiTokenRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiTokenRequest : IDisposable
+internal partial class WireOfVenafiTokenRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -31349,14 +31351,14 @@ public partial class WireOfVenafiTokenRequest : IDisposable
     }
 }
 
-public partial class VenafiUser
+internal partial class VenafiUser
 {
     public required string? user;
     public required FailureDetail? problem;
 }
 
 /// Extension methods for converting <c>VenafiUser</c> to <see cref="WireOfVenafiUser"/>.
-public static class WireOfVenafiUserExtensions
+internal static class WireOfVenafiUserExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiUser"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiUser.Dispose"/> on the result if it is not passed back to Rust.
@@ -31377,7 +31379,7 @@ public static class WireOfVenafiUserExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiUser : IDisposable
+internal partial class WireOfVenafiUser : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -31685,7 +31687,7 @@ public partial class WireOfVenafiUser : IDisposable
     }
 }
 
-public partial class VenafiUserRequest
+internal partial class VenafiUserRequest
 {
     public required string server;
     public required VenafiCredential credential;
@@ -31694,7 +31696,7 @@ public partial class VenafiUserRequest
 }
 
 /// Extension methods for converting <c>VenafiUserRequest</c> to <see cref="WireOfVenafiUserRequest"/>.
-public static class WireOfVenafiUserRequestExtensions
+internal static class WireOfVenafiUserRequestExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVenafiUserRequest"/> for FFI transfer.
     /// Call <see cref="WireOfVenafiUserRequest.Dispose"/> on the result if it is not passed back to Rust.
@@ -31715,7 +31717,7 @@ public static class WireOfVenafiUserRequestExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVenafiUserRequest : IDisposable
+internal partial class WireOfVenafiUserRequest : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -32204,7 +32206,7 @@ public partial class WireOfVenafiUserRequest : IDisposable
 }
 
 /// Extension methods for converting <c>List<Event></c> to <see cref="WireOfVecEvent"/>.
-public static class WireOfVecEventExtensions
+internal static class WireOfVecEventExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVecEvent"/> for FFI transfer.
     /// Call <see cref="WireOfVecEvent.Dispose"/> on the result if it is not passed back to Rust.
@@ -32225,7 +32227,7 @@ public static class WireOfVecEventExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVecEvent : IDisposable
+internal partial class WireOfVecEvent : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -32462,7 +32464,7 @@ public partial class WireOfVecEvent : IDisposable
 }
 
 /// Extension methods for converting <c>List<LcsAddress></c> to <see cref="WireOfVecLcsAddress"/>.
-public static class WireOfVecLcsAddressExtensions
+internal static class WireOfVecLcsAddressExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVecLcsAddress"/> for FFI transfer.
     /// Call <see cref="WireOfVecLcsAddress.Dispose"/> on the result if it is not passed back to Rust.
@@ -32483,7 +32485,7 @@ public static class WireOfVecLcsAddressExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVecLcsAddress : IDisposable
+internal partial class WireOfVecLcsAddress : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -32615,7 +32617,7 @@ public partial class WireOfVecLcsAddress : IDisposable
 }
 
 /// Extension methods for converting <c>List<VenafiRegion></c> to <see cref="WireOfVecVenafiRegion"/>.
-public static class WireOfVecVenafiRegionExtensions
+internal static class WireOfVecVenafiRegionExtensions
 {
     /// Serializes <paramref name="value"/> into a <see cref="WireOfVecVenafiRegion"/> for FFI transfer.
     /// Call <see cref="WireOfVecVenafiRegion.Dispose"/> on the result if it is not passed back to Rust.
@@ -32636,7 +32638,7 @@ public static class WireOfVecVenafiRegionExtensions
 /// if the type allows it.
 /// </remarks>
 [NativeMarshalling(typeof(MarshallerMeta))]
-public partial class WireOfVecVenafiRegion : IDisposable
+internal partial class WireOfVecVenafiRegion : IDisposable
 {
     internal WireBuffer Buffer;
 
@@ -32764,45 +32766,45 @@ public partial class WireOfVecVenafiRegion : IDisposable
     }
 }
 
-public partial class AssertionOptions
+internal partial class AssertionOptions
 {
     public required string? algorithm;
     public required string? audience;
     public required uint? lifetime;
 }
 
-public partial class AuthorizationCodeGrant
+internal partial class AuthorizationCodeGrant
 {
     public required SecretInput code;
     public required SecretInput? code_verifier;
 }
 
-public partial class BrowserOptions
+internal partial class BrowserOptions
 {
     public required bool disabled;
     public required string? command;
     public required List<Variable> environment;
 }
 
-public partial class DeviceCodeGrant
+internal partial class DeviceCodeGrant
 {
     public required SecretInput device_code;
 }
 
-public partial class EnvironmentProxy
+internal partial class EnvironmentProxy
 {
     public required SecretInput? http;
     public required SecretInput? https;
     public required string? no_proxy;
 }
 
-public partial class Event
+internal partial class Event
 {
     public required string text;
     public required EventKind kind;
 }
 
-public partial class ExpectedClaims
+internal partial class ExpectedClaims
 {
     public required string? issuer;
     public required List<string> audiences;
@@ -32813,13 +32815,13 @@ public partial class ExpectedClaims
     public required uint? clock_skew;
 }
 
-public partial class ExplicitProxy
+internal partial class ExplicitProxy
 {
     public required string url;
     public required ProxyCredentials? credentials;
 }
 
-public partial class ExternalKeyAssertion
+internal partial class ExternalKeyAssertion
 {
     public required KeyType key_type;
     public required string? key_id;
@@ -32827,36 +32829,36 @@ public partial class ExternalKeyAssertion
     public required AssertionOptions options;
 }
 
-public partial class GovernanceCredential
+internal partial class GovernanceCredential
 {
     public required List<GovernanceProperty> properties;
 }
 
-public partial class GovernanceKey
+internal partial class GovernanceKey
 {
     public required SecretInput key;
     public required string? prefix;
 }
 
-public partial class GovernanceProperty
+internal partial class GovernanceProperty
 {
     public required string name;
     public required SecretInput content;
     public required bool is_json;
 }
 
-public partial class GovernanceRefresh
+internal partial class GovernanceRefresh
 {
     public required SecretInput refresh_token;
 }
 
-public partial class Header
+internal partial class Header
 {
     public required string name;
     public required string content;
 }
 
-public partial class HttpOptions
+internal partial class HttpOptions
 {
     public required ulong? connect_timeout_ms;
     public required ulong? timeout_ms;
@@ -32867,18 +32869,18 @@ public partial class HttpOptions
     public required bool rehearse;
 }
 
-public partial class JwtBearerGrant
+internal partial class JwtBearerGrant
 {
     public required SecretInput assertion;
 }
 
-public partial class JwtReason
+internal partial class JwtReason
 {
     public required string code;
     public required string text;
 }
 
-public partial class JwtVerdict
+internal partial class JwtVerdict
 {
     public required bool valid;
     public required List<JwtReason> reasons;
@@ -32886,7 +32888,7 @@ public partial class JwtVerdict
     public required string? claims;
 }
 
-public partial class KeptToken
+internal partial class KeptToken
 {
     public required string section;
     public required string access_token;
@@ -32895,25 +32897,25 @@ public partial class KeptToken
     public required string? client_id;
 }
 
-public partial class KeyAddress
+internal partial class KeyAddress
 {
     public required string url;
 }
 
-public partial class KeyInput
+internal partial class KeyInput
 {
     public required SecretInput key;
     public required SecretInput? password;
 }
 
-public partial class LcsAddress
+internal partial class LcsAddress
 {
     public required string url;
     public required string region;
     public required string authority;
 }
 
-public partial class LcsAuthority
+internal partial class LcsAuthority
 {
     public required string? authority;
     public required string? tenant;
@@ -32921,32 +32923,32 @@ public partial class LcsAuthority
     public required bool allow_insecure_http;
 }
 
-public partial class LcsImported
+internal partial class LcsImported
 {
     public required string name;
     public required bool changed;
     public required string shown;
 }
 
-public partial class LcsRefused
+internal partial class LcsRefused
 {
     public required string name;
     public required string reason;
 }
 
-public partial class Parameter
+internal partial class Parameter
 {
     public required string name;
     public required SecretInput content;
 }
 
-public partial class PasswordGrant
+internal partial class PasswordGrant
 {
     public required string username;
     public required SecretInput password;
 }
 
-public partial class PrivateKeyAssertion
+internal partial class PrivateKeyAssertion
 {
     public required SecretInput key;
     public required SecretInput? password;
@@ -32954,83 +32956,83 @@ public partial class PrivateKeyAssertion
     public required AssertionOptions options;
 }
 
-public partial class ProxyCredentials
+internal partial class ProxyCredentials
 {
     public required string username;
     public required SecretInput password;
 }
 
-public partial class ReadyAssertion
+internal partial class ReadyAssertion
 {
     public required SecretInput assertion;
 }
 
-public partial class RefreshTokenGrant
+internal partial class RefreshTokenGrant
 {
     public required SecretInput refresh_token;
 }
 
-public partial class ResponseParameter
+internal partial class ResponseParameter
 {
     public required string name;
     public required string content;
 }
 
-public partial class SecretInput
+internal partial class SecretInput
 {
     public required ulong slot;
     public required string? text;
 }
 
-public partial class SharedSecret
+internal partial class SharedSecret
 {
     public required SecretInput secret;
 }
 
-public partial class SharedSecretAssertion
+internal partial class SharedSecretAssertion
 {
     public required SecretInput secret;
     public required AssertionOptions options;
 }
 
-public partial class StoreEntry
+internal partial class StoreEntry
 {
     public required string name;
     public required string? json;
     public required string? secret;
 }
 
-public partial class StoreEntryInput
+internal partial class StoreEntryInput
 {
     public required string name;
     public required string? json;
     public required SecretInput? secret;
 }
 
-public partial class StoreSectionStatus
+internal partial class StoreSectionStatus
 {
     public required string name;
     public required ulong size;
     public required long modified_ms;
 }
 
-public partial class Variable
+internal partial class Variable
 {
     public required string name;
     public required string content;
 }
 
-public partial class VenafiRegion
+internal partial class VenafiRegion
 {
     public required string name;
     public required string server;
 }
 
-public class InteropException(string text) : Exception(text) { }
+internal class InteropException(string text) : Exception(text) { }
 
-public class EnumException() : InteropException($"Enum variant mismatch.")  { }
+internal class EnumException() : InteropException($"Enum variant mismatch.")  { }
 
-public class EnumException<T>(T t) : InteropException($"Enum variant mismatch.")
+internal class EnumException<T>(T t) : InteropException($"Enum variant mismatch.")
 {
     public T Value { get; } = t;
 }
@@ -33197,7 +33199,7 @@ internal partial struct TaskHandle : IDisposable
 }
 
 /// <summary> A Unit type to represent Rust's <c>()</c>. </summary>
-public struct Unit : IEquatable<Unit>
+internal struct Unit : IEquatable<Unit>
 {
     /// <summary> The default unit value. </summary>
     public static readonly Unit Default;
@@ -33217,7 +33219,7 @@ public struct Unit : IEquatable<Unit>
 /// <summary> A result type to represent Rust's <c>Result&lt;T, E&gt;</c>. </summary>
 /// <typeparam name="T"> The <c>Ok</c> type. </typeparam>
 /// <typeparam name="TErr"> The <c>Err</c> type. </typeparam>
-public interface IResult<out T, out TErr>
+internal interface IResult<out T, out TErr>
 {
     /// <summary> Returns <c>true</c> if the result is <c>Ok</c>; otherwise, <c>false</c>. </summary>
     bool IsOk { get; }

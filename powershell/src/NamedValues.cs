@@ -11,13 +11,15 @@ internal static class NamedValues
 {
     /// <summary>A field for each value; the native library refuses a repeated name where the RFCs do.</summary>
     internal static List<Parameter> Fields(Call call, IDictionary? values, string parameter) =>
-        (from DictionaryEntry entry in values ?? new Hashtable()
+        values is null ? [] :
+        (from DictionaryEntry entry in values
          from value in Several(entry.Value)
          select Field(call, entry.Key, value, parameter)).ToList();
 
     /// <summary>A header for each name; several values are one list (RFC 9110 section 5.3).</summary>
     internal static List<Parameter> Headers(Call call, IDictionary? values, string parameter) =>
-        (from DictionaryEntry entry in values ?? new Hashtable()
+        values is null ? [] :
+        (from DictionaryEntry entry in values
          let several = Several(entry.Value).ToList()
          where several.Count > 0
          let value = several.Count == 1 ? several[0] : string.Join(", ", several.Select(Text))

@@ -18,6 +18,7 @@ BeforeAll {
     $manifestFile = Get-ChildItem $Module -Recurse -Filter TokenKit.psd1
     $package = $manifestFile.DirectoryName
     $manifest = Import-PowerShellDataFile $manifestFile
+    $assembly = (Get-Module TokenKit).NestedModules.Where{ $_.ModuleType -eq 'Binary' }.ImplementingAssembly
 
     # A copy of the package whose native library is changed by the script block, which gets its path.
     function New-Package([scriptblock] $Change) {
@@ -52,13 +53,13 @@ Describe 'The manifest' {
     }
 
     It 'leaves no cmdlet of the assembly and no alias out' {
-        $types = (Get-Module TokenKit).ImplementingAssembly.GetExportedTypes().Where{ $_.IsSubclassOf([System.Management.Automation.Cmdlet]) -and -not $_.IsAbstract }
+        $types = $assembly.GetExportedTypes().Where{ $_.IsSubclassOf([System.Management.Automation.Cmdlet]) -and -not $_.IsAbstract }
         $types | Should -Not -BeNullOrEmpty
         $attributes = $types.ForEach{ $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false) }
         $names = $attributes.ForEach{ "$($_.VerbName)-$($_.NounName)" }
         ($names | Sort-Object) -join ' ' | Should -BeExactly (($manifest.CmdletsToExport | Sort-Object) -join ' ')
-        # The general names are made by the script part, which can leave them out.
-        $general = (Get-Module TokenKit).NestedModules.ExportedAliases.Keys
+        # The general names are made by the import, which can leave them out.
+        $general = (Get-Alias).Where{ $_.Source -eq 'TokenKit' -and $_.Definition -like '?et-Governance*' }.Name
         $aliases = @($types.ForEach{ $_.GetCustomAttributes([Alias], $false) }.ForEach{ $_.AliasNames }) + $general
         ($aliases | Sort-Object) -join ' ' | Should -BeExactly (($manifest.AliasesToExport | Sort-Object) -join ' ')
     }
@@ -68,7 +69,7 @@ Describe 'The package' {
     It 'has one managed assembly, which refers to .NET and PowerShell only' {
         $managed = Get-ChildItem $package -Recurse -Filter *.dll | Where-Object FullName -NotMatch '[\\/]runtimes[\\/]'
         $managed.Name | Should -BeExactly TokenKit.dll
-        $references = (Get-Module TokenKit).ImplementingAssembly.GetReferencedAssemblies().Name
+        $references = $assembly.GetReferencedAssemblies().Name
         $references | Where-Object { $_ -notmatch '^(System(\.|$)|netstandard$|mscorlib$|Microsoft\.Win32\.)' } | Should -BeNullOrEmpty
     }
 
@@ -86,7 +87,7 @@ Describe 'The package' {
     It 'has the licenses and the views, and no symbols or sources' {
         $files = (Get-ChildItem $package -Recurse -File).Name
         foreach ($name in 'LICENSE-APACHE', 'LICENSE-MIT', 'TokenKit.Format.ps1xml', 'TokenKit.Types.ps1xml') { $files | Should -Contain $name }
-        $files | Where-Object { $_ -match '\.(pdb|cs|rs|psm1|deps\.json)$' -and $_ -ne 'TokenKit.State.psm1' } | Should -BeNullOrEmpty
+        $files | Where-Object { $_ -match '\.(pdb|cs|rs|psm1|deps\.json)$' -and $_ -ne 'TokenKit.Arguments.psm1' } | Should -BeNullOrEmpty
     }
 
     It 'tells nothing about the machine that built it' {

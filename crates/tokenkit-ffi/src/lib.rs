@@ -6,6 +6,7 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod api_hash;
 pub mod c_api;
 pub mod dto;
 pub mod events;
@@ -23,7 +24,17 @@ pub mod venafi;
 mod wire_buffers;
 
 use interoptopus::inventory::RustInventory;
-use interoptopus::{builtins_string, guard, service};
+use interoptopus::lang::function::FunctionInfo as _;
+use interoptopus::pattern::guard::Version;
+use interoptopus::{builtins_string, ffi, service};
+
+// A constant: `interoptopus::guard!` would put all that describes the API into the library, and read it at the first
+// call.
+/// The hash of the API of this library, which bindings compare with their own.
+#[ffi]
+fn __api_guard() -> Version {
+    Version::new(api_hash::API_HASH)
+}
 
 /// Everything that door 1 exports: what the C# bindings are generated from.
 #[must_use]
@@ -33,6 +44,6 @@ pub fn inventory() -> RustInventory {
         .register(wire_buffers::register)
         .register(service!(service::TokenClient))
         .register(service!(service::Operation))
-        .register(guard!(inventory))
+        .register(|inventory: &mut RustInventory| __api_guard::register(inventory))
         .validate()
 }

@@ -37,7 +37,7 @@ internal sealed class GovernanceConfiguration : Hashtable, IEnumerable
     /// <summary>The table of <paramref name="cmdlet"/>'s module, missing keys filled in.</summary>
     internal static GovernanceConfiguration Of(PSCmdlet cmdlet)
     {
-        PSVariable variable = ModuleState.Variable(cmdlet, "Configuration");
+        PSVariable variable = ModuleState.Variable(cmdlet, ModuleState.Configuration);
         if (Secrets.Unwrap(variable.Value) is not GovernanceConfiguration configuration)
         {
             variable.Value = configuration = [];

@@ -71,7 +71,7 @@ public abstract class VenafiCmdlet : ConnectionCmdlet
 
     /// <summary>The session of the module.</summary>
     /// <exception cref="FailureException">There is none.</exception>
-    private protected PSObject CurrentSession() => ModuleState.Variable(this, "VenafiSession").Value is { } session
+    private protected PSObject CurrentSession() => ModuleState.Variable(this, ModuleState.VenafiSession).Value is { } session
         ? VcSession.Check(PSObject.AsPSObject(session))
         : throw Failures.Invalid("There is no session: make one with New-VenafiSession, or give one with -VenafiSession.", "no_session");
 

@@ -123,7 +123,7 @@ public sealed class NewVenafiSession : VenafiCmdlet
         }
         else
         {
-            ModuleState.Variable(this, "VenafiSession").Value = session;
+            ModuleState.Variable(this, ModuleState.VenafiSession).Value = session;
         }
     }
 
