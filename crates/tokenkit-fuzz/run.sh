@@ -22,6 +22,9 @@ CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFI
 CARGO_PROFILE_RELEASE_DEBUG=line-tables-only \
     cargo build -q --release -p tokenkit-fuzz --features libfuzzer --target "$host" --target-dir "$work"
 
+# The files of the target `store` need no disk.
+[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+
 status=0
 for target; do
     mkdir -p "$work/corpus/$target" "$work/findings/$target"

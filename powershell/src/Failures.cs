@@ -58,7 +58,6 @@ internal static class Failures
         ["insecure_endpoint"] = "Use the https address of the server. -AllowUnencryptedAuthentication allows http, for a network of your own.",
         ["invalid_key_password"] = "Give the password that protects the private key: -CertificatePassword.",
         ["connect_failed"] = "Check the address, the firewall, and whether a proxy is needed (-Proxy).",
-        ["tls_failed"] = "If the server's certificate comes from a private authority, give that authority's certificate file: -CertificateAuthority.",
         ["timeout"] = "Try again, or allow more time with -Timeout.",
         ["missing_base_url"] = "Set BaseUrl to the address that the service has for your environment: Set-GovernanceConfiguration -BaseUrl.",
         ["cannot_listen"] = "Give a redirect URI with another port, or paste the answer: -NoBrowser.",
@@ -147,7 +146,9 @@ internal static class Failures
                 : failure.IsStore ? StoreException(detail)
                 : detail.code == "signing_failed" ? new CryptographicException(detail.message)
                 : new InvalidOperationException(detail.message);
-            string advice = Advice.GetValueOrDefault(detail.code, detail.advice);
+            // The advice of a TLS failure depends on the certificate; how the setting is given is the host's affair.
+            string advice = Advice.GetValueOrDefault(detail.code, detail.advice)
+                .Replace("certificate_authority", "-CertificateAuthority", StringComparison.Ordinal);
             return new FailureException(cause, detail.code, Category(detail), advice) { Endpoint = detail.endpoint, Body = detail.body };
         }
     }

@@ -190,7 +190,13 @@ mod tests {
     fn each_category_has_its_variant_and_name() {
         let code = ErrorCode::Internal;
         let text = String::new;
-        let transport = TransportError { code, message: text(), endpoint: text(), retryable: true };
+        let transport = TransportError {
+            code,
+            message: text(),
+            endpoint: text(),
+            retryable: true,
+            advice: code.advice(),
+        };
         let errors = [
             Error::InvalidInput { code, message: text() },
             Error::Transport(Box::new(transport)),

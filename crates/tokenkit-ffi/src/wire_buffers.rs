@@ -34,3 +34,27 @@ pub(crate) fn register(inventory: &mut RustInventory) {
     interoptopus_wire_create::register(inventory);
     interoptopus_wire_destroy::register(inventory);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_of_any_size_is_given_and_taken_back() {
+        for (size, expected) in [(0, 0), (1, 1), (4096, 4096), (-1, 0), (i32::MIN, 0)] {
+            let (mut length, mut capacity) = (-7, -7);
+            let data = interoptopus_wire_create(size, &mut length, &mut capacity);
+            assert_eq!((length, capacity, data.is_null()), (expected, expected, false), "{size}");
+            // SAFETY: they are the parts of the buffer made above, which is given back once.
+            unsafe { interoptopus_wire_destroy(data, length, capacity) };
+        }
+    }
+
+    #[test]
+    fn what_is_no_buffer_is_left_alone() {
+        for (length, capacity) in [(0, 0), (-1, 16), (16, -1), (i32::MIN, i32::MIN)] {
+            // SAFETY: with these sizes nothing is touched.
+            unsafe { interoptopus_wire_destroy(std::ptr::null_mut(), length, capacity) };
+        }
+    }
+}

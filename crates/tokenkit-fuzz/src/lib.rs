@@ -1,5 +1,5 @@
 //! Everything that `TokenKit` reads and did not write, as functions that take any bytes: what a server answers, tokens,
-//! keys, addresses, and the requests of the C API. Each panics when what was read breaks a promise, such as that no
+//! keys, addresses, the files of a store, and the requests of the C API. Each panics when what was read breaks a promise, such as that no
 //! error shows a secret that was sent.
 //!
 //! `run.sh` gives them to libFuzzer for as long as wanted, the tests to a plain mutator for seconds; both start from
@@ -11,6 +11,7 @@ mod address;
 mod answer;
 mod c_api;
 mod jose;
+mod store;
 
 /// Reads `data`.
 ///
@@ -27,5 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("jwk_set", jose::jwk_set),
     ("key", jose::key),
     ("address", address::address),
+    ("challenge", answer::challenge),
+    ("store", store::store),
     ("c_api", c_api::c_api),
 ];

@@ -251,7 +251,7 @@ impl Client {
             request.endpoint_of(&metadata)?
         };
         let build = || async { request.build(endpoint.clone()) };
-        let read = |sent: &HttpRequest, response| userinfo::parse(sent, &response);
+        let read = |sent: &HttpRequest, response| UserInfoAnswer::read(sent, &response);
         let answer = self.http.send(config, &endpoint, Replay::Allowed, observer, build, read).await?;
         let claims = match answer {
             UserInfoAnswer::Plain(claims) => UserInfo { claims, is_signed: false },

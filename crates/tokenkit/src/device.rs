@@ -257,6 +257,7 @@ mod tests {
             message: String::new(),
             endpoint: "https://as.example/token".into(),
             retryable: true,
+            advice: code.advice(),
         }))
     }
 

@@ -109,6 +109,8 @@ pub struct TransportError {
     pub endpoint: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// What a person can do about it.
+    pub advice: &'static str,
 }
 
 /// Who is at fault.
@@ -179,7 +181,7 @@ error_codes! {
     /// The address that all calls begin with is not set.
     MissingBaseUrl = "missing_base_url", "Set BaseUrl to the address that the service has for your environment.";
     /// The extra certificate authority file cannot be used.
-    InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form.";
+    InvalidCertificateAuthority = "invalid_certificate_authority", "Give a readable file with certificates in PEM or DER form, and with lists of revoked certificates only in PEM.";
     /// The proxy setting cannot be used.
     InvalidProxy = "invalid_proxy", "Give the proxy as http://host:port or https://host:port.";
     /// A request that was only to be shown.
@@ -209,7 +211,7 @@ error_codes! {
     /// No connection could be made.
     ConnectFailed = "connect_failed", "Check the address, the firewall, and whether a proxy is needed.";
     /// No secure connection could be made.
-    TlsFailed = "tls_failed", "If the server's certificate comes from a private authority, give that authority's certificate file.";
+    TlsFailed = "tls_failed", "Check that the address is that of a server that speaks TLS 1.2 or newer, and that no proxy or firewall answers in its place.";
     /// The proxy did not let the request through.
     ProxyFailed = "proxy_failed", "Check the proxy address and its user name and password.";
     /// The time allowed is over.
@@ -413,6 +415,9 @@ impl Error {
     /// What a person can do about it.
     #[must_use]
     pub fn advice(&self) -> &'static str {
+        if let Self::Transport(error) = self {
+            return error.advice;
+        }
         match self.oauth().map(|oauth| oauth.error.as_str()) {
             Some("invalid_client") => {
                 "Check the client id, its secret or key, and that the server has this way of client authentication enabled for it."

@@ -1,4 +1,4 @@
-//! Sending: the only file that names the HTTP library. TLS, proxies, pools, time limits and retries.
+//! Sending: the only file that names the HTTP library. Proxies, pools, time limits and retries.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,10 +15,10 @@ use url::Url;
 
 use crate::error::{Error, ErrorCode, TransportError};
 use crate::event::{Event, Observer};
-use crate::jwt::is_pem;
 use crate::message::{Content, HttpRequest, HttpResponse, Method, display_url};
 use crate::reply;
 use crate::secret::Secret;
+use crate::tls;
 use crate::token::is_loopback;
 
 /// Larger answers are refused: no token response comes near.
@@ -48,7 +48,8 @@ pub struct HttpConfig {
     pub timeout: Duration,
     /// Which proxy to use.
     pub proxy: Proxy,
-    /// A file with certificates, PEM or DER, that are trusted beside the system's.
+    /// A file with certificates, PEM or DER, that are trusted beside the system's. Lists of revoked certificates (RFC 5280
+    /// section 5) that stand in it as PEM are honoured for these authorities.
     pub certificate_authority: Option<PathBuf>,
     /// Whether a server is believed without a valid certificate. Whoever sits between then reads and changes
     /// everything: for trials on a network of one's own only.
@@ -256,21 +257,12 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(key.connect_timeout)
-        .tls_danger_accept_invalid_certs(key.skip_certificate_check)
         .pool_idle_timeout(IDLE);
-    if let Some(data) = &key.certificate_authority {
-        let certificates = if is_pem(data) {
-            reqwest::Certificate::from_pem_bundle(data)
-        } else {
-            reqwest::Certificate::from_der(data).map(|certificate| vec![certificate])
-        };
-        let certificates =
-            certificates.map_err(|error| unusable_authority(&format!("is damaged: {}", causes(&error))))?;
-        if certificates.is_empty() {
-            return Err(unusable_authority("holds no certificate"));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
+    builder = if key.skip_certificate_check {
+        builder.tls_danger_accept_invalid_certs(true)
+    } else {
+        builder.tls_backend_preconfigured(tls::config(key.certificate_authority.as_deref())?)
+    };
     builder = match &key.proxy {
         Proxy::System => builder,
         Proxy::None => builder.no_proxy(),
@@ -300,18 +292,9 @@ fn build_client(key: &PoolKey) -> Result<reqwest::Client, Error> {
             builder.no_proxy().proxy(proxy)
         }
     };
-    builder.build().map_err(|error| {
-        // Certificates are looked into only here.
-        if matches!(find(&error), Some(rustls::Error::InvalidCertificate(_))) {
-            return unusable_authority("holds no readable certificate");
-        }
-        let message = format!("The HTTP client cannot be set up: {}.", causes(&error));
-        Error::internal(message)
-    })
-}
-
-fn unusable_authority(what: &str) -> Error {
-    Error::invalid(ErrorCode::InvalidCertificateAuthority, format!("The certificate authority file {what}."))
+    builder
+        .build()
+        .map_err(|error| Error::internal(format!("The HTTP client cannot be set up: {}.", causes(&error))))
 }
 
 /// Reads a proxy address. The errors do not quote it: it may hold a password.
@@ -441,25 +424,39 @@ fn too_large(request: &HttpRequest, status: u16) -> Error {
 }
 
 fn transport(code: ErrorCode, message: String, endpoint: &str, retryable: bool) -> Error {
-    Error::Transport(Box::new(TransportError { code, message, endpoint: endpoint.to_owned(), retryable }))
+    let endpoint = endpoint.to_owned();
+    Error::Transport(Box::new(TransportError { code, message, endpoint, retryable, advice: code.advice() }))
 }
 
 fn transport_error(error: &reqwest::Error, endpoint: &str) -> Error {
+    if let Some(error) = find::<rustls::Error>(error) {
+        return tls_error(error, endpoint);
+    }
     let causes = causes(error);
-    let (code, message, retryable) = if let Some(tls) = find::<rustls::Error>(error) {
-        (ErrorCode::TlsFailed, format!("no secure connection: {tls}"), false)
-    } else if causes.contains("tunnel error") && !causes.contains("failed to create underlying connection") {
-        (ErrorCode::ProxyFailed, format!("the proxy made no tunnel: {causes}"), false)
-    } else if error.is_dns() {
-        (ErrorCode::DnsFailed, format!("the host name was not resolved: {causes}"), true)
-    } else if error.is_connect() {
-        (ErrorCode::ConnectFailed, format!("no connection: {causes}"), true)
-    } else if find::<h2::Error>(error).is_some_and(is_refusal) {
-        (ErrorCode::RequestRefused, format!("the server did not take the request: {causes}"), true)
-    } else {
-        (ErrorCode::ConnectionLost, format!("the connection ended early: {causes}"), true)
-    };
+    let (code, message, retryable) =
+        if causes.contains("tunnel error") && !causes.contains("failed to create underlying connection") {
+            (ErrorCode::ProxyFailed, format!("the proxy made no tunnel: {causes}"), false)
+        } else if error.is_dns() {
+            (ErrorCode::DnsFailed, format!("the host name was not resolved: {causes}"), true)
+        } else if error.is_connect() {
+            (ErrorCode::ConnectFailed, format!("no connection: {causes}"), true)
+        } else if find::<h2::Error>(error).is_some_and(is_refusal) {
+            (ErrorCode::RequestRefused, format!("the server did not take the request: {causes}"), true)
+        } else {
+            (ErrorCode::ConnectionLost, format!("the connection ended early: {causes}"), true)
+        };
     transport(code, message, endpoint, retryable)
+}
+
+fn tls_error(error: &rustls::Error, endpoint: &str) -> Error {
+    let (problem, advice) = tls::problem(error);
+    Error::Transport(Box::new(TransportError {
+        code: ErrorCode::TlsFailed,
+        message: format!("no secure connection: {problem}"),
+        endpoint: endpoint.to_owned(),
+        retryable: false,
+        advice: advice.unwrap_or(ErrorCode::TlsFailed.advice()),
+    }))
 }
 
 /// Whether the server promises that it has not worked on the request (RFC 9113 sections 6.8 and 8.7).

@@ -131,11 +131,10 @@ pub(crate) fn http_error(request: &HttpRequest, response: &HttpResponse, what: &
     server_error(request, response, ErrorCode::Http, &message, None, is_retryable(response.status))
 }
 
-/// An answer whose status says success but which is no token response.
+/// An answer whose status says success but which is no token response. It may hold tokens all the same, so nothing of it
+/// is quoted.
 pub(crate) fn unusable(request: &HttpRequest, response: &HttpResponse, code: ErrorCode, what: &str) -> Error {
-    let message =
-        if code == ErrorCode::NotJson { with_excerpt(request, response, what) } else { what.to_owned() };
-    server_error(request, response, code, &message, None, false)
+    server_error(request, response, code, what, None, false)
 }
 
 pub(crate) fn is_retryable(status: u16) -> bool {

@@ -47,8 +47,11 @@ pub struct UserInfo {
 }
 
 /// An answer that has been read, not yet checked.
-pub(crate) enum UserInfoAnswer {
+#[derive(Debug, Clone)]
+pub enum UserInfoAnswer {
+    /// Claims: a JSON object in text.
     Plain(String),
+    /// A JWT with claims.
     Signed(Secret),
 }
 
@@ -84,7 +87,10 @@ impl UserInfoRequest {
     }
 
     /// The HTTP request to `endpoint`, with the token in its header (RFC 6750 section 2.1).
-    pub(crate) fn build(&self, endpoint: Url) -> Result<HttpRequest, Error> {
+    ///
+    /// # Errors
+    /// The token or a header cannot be sent.
+    pub fn build(&self, endpoint: Url) -> Result<HttpRequest, Error> {
         let token = self.access_token.expose_str().unwrap_or_default();
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(is_allowed) {
@@ -151,27 +157,32 @@ impl UserInfoRequest {
     }
 }
 
-/// Reads the answer: claims as JSON, or a JWT with claims.
-pub(crate) fn parse(request: &HttpRequest, response: &HttpResponse) -> Result<UserInfoAnswer, Error> {
-    let headers = || response.headers.iter().filter(|(name, _)| name == "www-authenticate");
-    if !(200..300).contains(&response.status)
-        && let Some(oauth) = headers().find_map(|(_, challenges)| bearer_error(challenges))
-    {
-        let redacted = |text: Option<String>| text.map(|text| request.redact(&text));
-        let oauth = OAuthError {
-            error: request.redact(&oauth.error),
-            description: redacted(oauth.description),
-            uri: redacted(oauth.uri),
-        };
-        return Err(oauth_failure(request, response, oauth));
+impl UserInfoAnswer {
+    /// Reads the answer: claims as JSON, or a JWT with claims.
+    ///
+    /// # Errors
+    /// [`Error::Server`]; with the error of the `Bearer` challenge, if there is one (RFC 6750 section 3).
+    pub fn read(request: &HttpRequest, response: &HttpResponse) -> Result<Self, Error> {
+        let headers = || response.headers.iter().filter(|(name, _)| name == "www-authenticate");
+        if !(200..300).contains(&response.status)
+            && let Some(oauth) = headers().find_map(|(_, challenges)| bearer_error(challenges))
+        {
+            let redacted = |text: Option<String>| text.map(|text| request.redact(&text));
+            let oauth = OAuthError {
+                error: request.redact(&oauth.error),
+                description: redacted(oauth.description),
+                uri: redacted(oauth.uri),
+            };
+            return Err(oauth_failure(request, response, oauth));
+        }
+        let kind = response.headers.iter().find(|(name, _)| name == "content-type");
+        let kind = kind.and_then(|(_, kind)| kind.split(';').next()).unwrap_or_default().trim();
+        if (200..300).contains(&response.status) && kind.eq_ignore_ascii_case("application/jwt") {
+            return Ok(Self::Signed(Secret::from(response.body.expose().trim_ascii().to_vec())));
+        }
+        let claims = oauth_success(request, response)?;
+        Ok(Self::Plain(Value::Object(claims).to_string()))
     }
-    let kind = response.headers.iter().find(|(name, _)| name == "content-type");
-    let kind = kind.and_then(|(_, kind)| kind.split(';').next()).unwrap_or_default().trim();
-    if (200..300).contains(&response.status) && kind.eq_ignore_ascii_case("application/jwt") {
-        return Ok(UserInfoAnswer::Signed(Secret::from(response.body.expose().trim_ascii().to_vec())));
-    }
-    let claims = oauth_success(request, response)?;
-    Ok(UserInfoAnswer::Plain(Value::Object(claims).to_string()))
 }
 
 /// The claims of a signed answer that was checked.

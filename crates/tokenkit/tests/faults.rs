@@ -17,16 +17,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
 use serde_json::json;
+use tempfile::TempDir;
 use tokenkit::jwt::{self, Header, JwkSet, KeyType, SigningKey, Validation};
+use tokenkit::providers::{governance, lcs, venafi};
+use tokenkit::store::{Memory, Store, StoreOptions};
 use tokenkit::{
-    Client, DevicePolling, Error, ErrorCode, Grant, HttpConfig, KeySource, MetadataLocation, Proxy, Secret,
-    TokenRequest, Verification,
+    AuthorizationRequest, Client, DeviceAuthorizationRequest, DevicePolling, Error, ErrorCode, Field, Grant,
+    HttpConfig, KeySource, MetadataLocation, Proxy, Secret, TokenRequest, UserInfoRequest, Verification,
 };
 use tokenkit_testserver::{Canned, Fault, Place, TestServer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 const TOKEN: &str = r#"{"access_token":"at","token_type":"Bearer","expires_in":3600}"#;
+const CODES: &str =
+    r#"{"device_code":"dc","user_code":"uc","verification_uri":"https://as.example","expires_in":60}"#;
+const CLAIMS: &str = r#"{"sub":"alice"}"#;
+const ACCOUNT: &str = r#"{"user":{"id":"1","username":"alice"}}"#;
+const ANSWER: &str = r#"{"IsSuccess":true,"Value":{"AccessToken":"at"}}"#;
 
 /// Time allowed where an answer comes, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +52,7 @@ const RETRIES: usize = 1;
 const MANY: usize = 100;
 
 /// How many calls run at the same time.
-const ABREAST: usize = 16;
+const ABREAST: usize = 32;
 
 /// What becomes of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +89,10 @@ enum Kind {
     Polling,
     /// It finds out about tokens, and what fails is a finding about them.
     Finding,
+    /// As `Repeatable`, of a service that also answers with nothing, and never compressed.
+    Service,
+    /// As `OneTime`, of that service.
+    ServiceOneTime,
 }
 
 impl Row {
@@ -94,7 +106,7 @@ impl Row {
         let repeated = match sent {
             None | Some(Sent::Unknown) => false,
             Some(Sent::Nowhere | Sent::ForNothing) => true,
-            Some(Sent::Answered) => matches!(kind, Kind::Repeatable | Kind::Finding),
+            Some(Sent::Answered) => matches!(kind, Kind::Repeatable | Kind::Finding | Kind::Service),
         };
         let requests = match sent {
             Some(Sent::Nowhere) => 0,
@@ -225,6 +237,11 @@ struct World {
     key: SigningKey,
     /// Where the keys are to be had without a fault.
     good_keys: String,
+    /// Where a token is to be had without a fault, and claims about its user.
+    good_token: String,
+    good_claims: String,
+    store: Store,
+    _folder: TempDir,
 }
 
 impl World {
@@ -232,8 +249,18 @@ impl World {
         let server = TestServer::start().unwrap();
         let key = SigningKey::generate(KeyType::P256, None).unwrap();
         server.canned("/canned/jwks", Canned::json(200, &keys(&key)));
-        let good_keys = server.url("/canned/jwks");
-        Self { server, key, good_keys }
+        server.canned("/canned/token", Canned::json(200, TOKEN));
+        server.canned("/canned/claims", Canned::json(200, CLAIMS));
+        let [good_keys, good_token, good_claims] =
+            ["/canned/jwks", "/canned/token", "/canned/claims"].map(|path| server.url(path));
+        let folder = TempDir::new().unwrap();
+        let options = StoreOptions {
+            folder: Some(folder.path().join("store")),
+            keyring: false,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(options, Arc::new(Memory::default()), Arc::new(())).unwrap();
+        Self { server, key, good_keys, good_token, good_claims, store, _folder: folder }
     }
 
     fn config(&self, timeout: Duration) -> HttpConfig {
@@ -284,7 +311,7 @@ fn code(error: Error) -> String {
 /// A call to the fault at an address, with the time it is allowed.
 type Call = for<'a> fn(
     &'a World,
-    &'a Client,
+    &'a Arc<Client>,
     &'a str,
     Duration,
 ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
@@ -321,8 +348,205 @@ fn token_request(url: &str, grant: Grant) -> TokenRequest {
     request
 }
 
+/// Refreshes with a token that no other call has.
+fn refresh(url: &str) -> TokenRequest {
+    token_request(url, Grant::RefreshToken { refresh_token: Secret::from(url) })
+}
+
 fn metadata(world: &World, url: &str) -> String {
-    json!({ "issuer": url, "jwks_uri": world.good_keys }).to_string()
+    json!({ "issuer": url, "jwks_uri": world.good_keys, "userinfo_endpoint": world.good_claims }).to_string()
+}
+
+fn governance_call(kind: Kind, name: &'static str, call: Call) -> Operation {
+    Operation { name, kind, body: |_, _| ANSWER.into(), call }
+}
+
+async fn ask_governance(
+    world: &World,
+    client: &Client,
+    url: &str,
+    timeout: Duration,
+    call: governance::Call,
+) -> Result<(), String> {
+    let settings = governance::Settings { base_url: Some(url.into()), ..governance::Settings::default() };
+    client.governance(&settings, &call, &world.config(timeout), &()).await.map(drop).map_err(code)
+}
+
+fn credential() -> Vec<governance::Property> {
+    let value = governance::PropertyValue::Text(Secret::from("s3cr3t"));
+    vec![governance::Property { name: "ClientSecret".into(), value }]
+}
+
+fn lcs_authority(url: &str) -> lcs::Authority {
+    lcs::Authority { address: Some(url.into()), ..lcs::Authority::default() }
+}
+
+/// What else there is to a sign-in, and to keeping what came of it.
+fn tasks() -> Vec<Operation> {
+    vec![
+        Operation {
+            name: "refresh through the store",
+            kind: Kind::OneTime,
+            body: |_, _| TOKEN.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let (config, store) = (world.config(timeout), &world.store);
+                    client.refresh_once(refresh(url), &config, store, None).await.map_err(code)?;
+                    // Who comes later gets the same answer without a request.
+                    client.refresh_once(refresh(url), &config, store, None).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "token by code, after its issuer's keys",
+            kind: Kind::Repeatable,
+            body: metadata,
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let grant =
+                        Grant::AuthorizationCode { code: Secret::from("SplxlOBe"), code_verifier: None };
+                    let mut request = token_request(&world.good_token, grant);
+                    request.issuer = Some(url.into());
+                    client.token(&request, &world.config(timeout), &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "answer of a sign-in, after its issuer's metadata",
+            kind: Kind::Repeatable,
+            body: metadata,
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let mut request = AuthorizationRequest::new("https://as.example/authorize", "app");
+                    request.redirect_uri = Some("http://127.0.0.1/".into());
+                    request.parameters = vec![Field::new("state", "af0ifjsldkj")];
+                    request.issuer = Some(url.into());
+                    let authorization = request.prepare().unwrap();
+                    let answer = "http://127.0.0.1/?code=SplxlOBe&state=af0ifjsldkj";
+                    let answer = authorization.read_redirect(answer).unwrap();
+                    let config = world.config(timeout);
+                    let result = client.complete_authorization(&authorization, answer, &config, &()).await;
+                    result.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "device authorization",
+            kind: Kind::Repeatable,
+            body: |_, _| CODES.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let request = DeviceAuthorizationRequest::new(url, "app");
+                    let config = world.config(timeout);
+                    client.device_authorization(&request, &config, &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "userinfo",
+            kind: Kind::Repeatable,
+            body: |_, _| CLAIMS.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let request = UserInfoRequest {
+                        endpoint: Some(url.into()),
+                        issuer: None,
+                        ..UserInfoRequest::new("", Secret::from("at"))
+                    };
+                    client.user_info(&request, &world.config(timeout), &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "userinfo of an issuer",
+            kind: Kind::Repeatable,
+            body: metadata,
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let request = UserInfoRequest::new(url, Secret::from("at"));
+                    client.user_info(&request, &world.config(timeout), &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+    ]
+}
+
+/// Those of single services.
+fn services() -> Vec<Operation> {
+    vec![
+        Operation {
+            name: "LCS by password",
+            kind: Kind::Repeatable,
+            body: |_, _| TOKEN.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let request = lcs::PasswordRequest {
+                        client_id: Some("app".into()),
+                        username: "johndoe".into(),
+                        password: Secret::from("A3ddj3w"),
+                        lcs_api_uri: Some("https://lcsapi.lcs.dynamics.com".into()),
+                        authority: lcs_authority(url),
+                    };
+                    let config = world.config(timeout);
+                    client.lcs_token(request, &config, &world.store).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "LCS refresh",
+            kind: Kind::OneTime,
+            body: |_, _| TOKEN.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let request = lcs::RefreshRequest {
+                        client_id: Some("app".into()),
+                        refresh_token: Some(Secret::from(url)),
+                        authority: lcs_authority(url),
+                        ..lcs::RefreshRequest::default()
+                    };
+                    let config = world.config(timeout);
+                    client.lcs_refresh(request, &config, &world.store).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "Venafi access token",
+            kind: Kind::OneTime,
+            body: |_, _| TOKEN.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let account = venafi::ServiceAccount {
+                        endpoint: url.into(),
+                        jwt: Secret::from("e30.e30.c2lnbmF0dXJl"),
+                        allow_insecure_http: false,
+                    };
+                    let config = world.config(timeout);
+                    client.venafi_token(&account, &config, &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+        Operation {
+            name: "Venafi user",
+            kind: Kind::Repeatable,
+            body: |_, _| ACCOUNT.into(),
+            call: |world, client, url, timeout| {
+                Box::pin(async move {
+                    let key = venafi::Credential::ApiKey(Secret::from("s3cr3t"));
+                    let config = world.config(timeout);
+                    client.venafi_user(url, &key, false, &config, &()).await.map(drop).map_err(code)
+                })
+            },
+        },
+        governance_call(Kind::Service, "Cloud Governance delegate token", |world, client, url, timeout| {
+            Box::pin(ask_governance(world, client, url, timeout, governance::Call::Delegate(credential())))
+        }),
+        governance_call(Kind::Service, "Cloud Governance delete cache", |world, client, url, timeout| {
+            Box::pin(ask_governance(world, client, url, timeout, governance::Call::DeleteCache(credential())))
+        }),
+        governance_call(Kind::ServiceOneTime, "Cloud Governance refresh", |world, client, url, timeout| {
+            Box::pin(ask_governance(world, client, url, timeout, governance::Call::Refresh("rt".into())))
+        }),
+    ]
 }
 
 fn operations() -> Vec<Operation> {
@@ -413,6 +637,13 @@ fn operations() -> Vec<Operation> {
 /// What may come of a fault: by the rules, and where they do not hold.
 fn outcome(fault: &FaultRow, kind: Kind) -> (Vec<Option<&'static str>>, RangeInclusive<usize>) {
     let (code, requests) = fault.row.outcome(kind);
+    let code = match (fault.name, kind) {
+        ("Content-Length of 0", Kind::Service | Kind::ServiceOneTime) => None,
+        ("gzip bomb that nobody asked for", Kind::Service | Kind::ServiceOneTime) => {
+            Some("unexpected_answer")
+        }
+        _ => code,
+    };
     let also = match (fault.name, kind) {
         // Sooner or later the pause that the server wants ends after the device code, which is then said.
         ("429 with Retry-After in seconds" | "503 with Retry-After in seconds", Kind::Polling) => {
@@ -469,7 +700,7 @@ async fn run_all(world: &Arc<World>, client: &Arc<Client>) -> Vec<String> {
     let mut expected = BTreeMap::new();
     let abreast = Arc::new(Semaphore::new(ABREAST));
     for (number, fault) in faults().into_iter().enumerate() {
-        for (column, operation) in operations().into_iter().enumerate() {
+        for (column, operation) in operations().into_iter().chain(tasks()).chain(services()).enumerate() {
             let name = format!("fault-{number}-{column}");
             let title = format!("{} at {}", fault.name, operation.name);
             let url = world.server.fault(&name, fault.fault.clone(), "").unwrap();
@@ -518,12 +749,16 @@ fn table() -> String {
         ("one-time credential", Kind::OneTime),
         ("device polling", Kind::Polling),
         ("finding about a token", Kind::Finding),
+        ("Cloud Governance", Kind::Service),
+        ("Cloud Governance refresh", Kind::ServiceOneTime),
     ];
     let mut table = String::from("| fault |");
     for (title, _) in columns {
         write!(table, " {title} |").unwrap();
     }
-    table.push_str("\n|---|---|---|---|---|\n");
+    table.push_str("\n|---|");
+    table.push_str(&"---|".repeat(columns.len()));
+    table.push('\n');
     for fault in faults() {
         write!(table, "| {} |", fault.name).unwrap();
         for (_, kind) in columns {

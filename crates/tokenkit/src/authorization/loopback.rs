@@ -494,5 +494,6 @@ fn no_answer(authorization: &Authorization, wait: Duration) -> Error {
         message: format!("the sign-in was not finished within {} s", wait.as_secs_f64()),
         endpoint: authorization.endpoint().to_owned(),
         retryable: true,
+        advice: ErrorCode::Timeout.advice(),
     }))
 }
