@@ -12,18 +12,19 @@ internal static class NamedValues
     /// <summary>A field for each value; the native library refuses a repeated name where the RFCs do.</summary>
     internal static List<Parameter> Fields(Call call, IDictionary? values, string parameter) =>
         values is null ? [] :
-        (from DictionaryEntry entry in values
-         from value in Several(entry.Value)
-         select Field(call, entry.Key, value, parameter)).ToList();
+        // By name: what a MaskedTable enumerates is for display.
+        (from object name in values.Keys
+         from value in Several(values[name])
+         select Field(call, name, value, parameter)).ToList();
 
     /// <summary>A header for each name; several values are one list (RFC 9110 section 5.3).</summary>
     internal static List<Parameter> Headers(Call call, IDictionary? values, string parameter) =>
         values is null ? [] :
-        (from DictionaryEntry entry in values
-         let several = Several(entry.Value).ToList()
+        (from object name in values.Keys
+         let several = Several(values[name]).ToList()
          where several.Count > 0
          let value = several.Count == 1 ? several[0] : string.Join(", ", several.Select(Text))
-         select Field(call, entry.Key, value, parameter)).ToList();
+         select Field(call, name, value, parameter)).ToList();
 
     private static IEnumerable<object> Several(object? value) => Secrets.Unwrap(value) switch
     {

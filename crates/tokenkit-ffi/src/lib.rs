@@ -21,6 +21,7 @@ pub mod signer;
 mod slots;
 pub mod store;
 pub mod venafi;
+pub mod wiping;
 mod wire_buffers;
 
 use interoptopus::inventory::RustInventory;

@@ -21,8 +21,8 @@ pub struct Browser {
     /// `%s` stands for the address, which is added at the end otherwise. When `None`, the variable `BROWSER` of the
     /// environment is tried, then the system's own browser.
     pub command: Option<String>,
-    /// The environment that the browser gets on top of that of the process, and that tells whether there is a screen;
-    /// when empty, that of the process counts. A host may have another one than its process.
+    /// The environment that the browser gets, and that tells whether there is a screen; when empty, that of the process.
+    /// A host may have another one than its process, and keep some of it to itself.
     pub environment: Vec<(String, String)>,
 }
 
@@ -69,12 +69,16 @@ impl Browser {
         } else {
             alternatives.into_iter().map(|text| command(text, address)).collect::<Result<_, _>>()?
         };
-        for command in &mut commands {
-            // The launcher's own variables stay.
-            let set: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
-            let further =
-                self.environment.iter().filter(|(name, _)| !set.iter().any(|own| own == name.as_str()));
-            command.envs(further.map(|(name, value)| (name, value)));
+        if !self.environment.is_empty() {
+            for command in &mut commands {
+                // The launcher's own variables stay.
+                let set: Vec<_> = command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+                    .collect();
+                command.env_clear();
+                command.envs(self.environment.iter().map(|(name, value)| (name, value))).envs(set);
+            }
         }
         Ok(commands)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::mem::discriminant;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -115,12 +115,13 @@ pub(crate) enum Replay {
 /// Connection pools, one for each configuration in use.
 #[derive(Default)]
 pub(crate) struct Http {
-    pools: Mutex<Vec<Pool>>,
+    pools: Arc<Mutex<Vec<Pool>>>,
 }
 
 struct Pool {
     key: PoolKey,
     client: reqwest::Client,
+    last_used: Instant,
 }
 
 #[derive(Clone)]
@@ -193,10 +194,15 @@ impl Http {
             skip_certificate_check: config.skip_certificate_check,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = match pools.iter().position(|pool| pool.key.matches(&key)) {
-            Some(index) => pools.remove(index),
-            None => Pool { client: build_client(&key)?, key },
+        let mut pool = if let Some(index) = pools.iter().position(|pool| pool.key.matches(&key)) {
+            pools.remove(index)
+        } else {
+            if key.has_password() {
+                tokio::spawn(forget_passwords(Arc::downgrade(&self.pools)));
+            }
+            Pool { client: build_client(&key)?, key, last_used: Instant::now() }
         };
+        pool.last_used = Instant::now();
         let client = pool.client.clone();
         pools.insert(0, pool);
         pools.truncate(MAX_POOLS);
@@ -204,7 +210,25 @@ impl Http {
     }
 }
 
+/// Drops pools with a password when they have not been used for a while, until none is left.
+async fn forget_passwords(pools: Weak<Mutex<Vec<Pool>>>) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        let Some(pools) = pools.upgrade() else { return };
+        let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| !pool.key.has_password() || pool.last_used.elapsed() < IDLE);
+        if !pools.iter().any(|pool| pool.key.has_password()) {
+            return;
+        }
+    }
+}
+
 impl PoolKey {
+    /// Whether it holds a secret that somebody handed over for a call.
+    fn has_password(&self) -> bool {
+        matches!(self.proxy, Proxy::Explicit { credentials: Some(_), .. })
+    }
+
     fn matches(&self, other: &Self) -> bool {
         self.connect_timeout == other.connect_timeout
             && self.certificate_authority == other.certificate_authority

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::reply::wipe;
 use crate::secret::Secret;
@@ -196,15 +197,25 @@ impl HttpRequest {
         }
     }
 
-    /// `text` with every value that this request keeps secret masked, as such or escaped as in JSON, forms
-    /// and HTML: a server may echo what it was sent.
+    /// `text` with every value that this request keeps secret masked, as such, escaped as in JSON, forms and HTML, or in
+    /// base64 or hex: a server may echo what it was sent.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let fields = self.headers.iter().chain(self.form()).filter(|field| !field.is_public());
         let secrets = fields.map(|field| &field.value).chain(&self.hidden).filter_map(Secret::expose_str);
+        let query = self.url.query_pairs().filter(|(name, _)| !is_public(name));
+        let query: Vec<_> = query.map(|(_, value)| Zeroizing::new(value.into_owned())).collect();
+        let secrets = secrets.chain(query.iter().map(|value| value.as_str()));
         let mut secrets: Vec<_> = secrets.filter(|secret| secret.len() >= SHORTEST_MASKED).collect();
         // One may be a part of another.
         secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
+        // As `client_secret_basic` encodes it (RFC 6749 section 2.3.1), too.
+        let as_form = secrets.iter().map(|secret| {
+            Zeroizing::new(form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>())
+        });
+        let as_form: Vec<_> = as_form.filter(|text| !secrets.contains(&text.as_str())).collect();
+        let plain = secrets.iter().copied().chain(as_form.iter().map(|secret| secret.as_str()));
+        let encoded: Vec<_> = plain.flat_map(spelling::encodings).collect();
 
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
@@ -212,6 +223,11 @@ impl HttpRequest {
             if let Some(after) = secrets.iter().find_map(|secret| spelling::strip(rest, secret)) {
                 shown.push_str(MASK);
                 rest = after;
+            } else if let Some(after) = encoded.iter().find_map(|word| spelling::strip_encoded(rest, word)) {
+                // What stands beside it may be encoded together with it.
+                shown.truncate(shown.trim_end_matches(spelling::is_encoded).len());
+                shown.push_str(MASK);
+                rest = after.trim_start_matches(spelling::is_encoded);
             } else {
                 shown.push(next);
                 rest = &rest[next.len_utf8()..];
@@ -288,6 +304,30 @@ mod tests {
             request(vec![Field::new("client_secret", "p\"q&r s"), Field::new("client_id", "client")]);
         let text = r#"{"plain": p"q&r s, "json": "p\"q&r s", "form": "p%22q%26r+s", "id": "client"}"#;
         assert_eq!(request.redact(text), r#"{"plain": ***, "json": "***", "form": "***", "id": "client"}"#);
+    }
+
+    #[test]
+    fn echoed_secrets_are_masked_in_base64_and_hex_with_what_is_beside_them() {
+        let request = request(vec![Field::new("client_secret", "p?q~secret")]);
+        let base64 = "cD9xfnNlY3JldA==";
+        let after_a_user = "dXNlcjpwP3F-c2VjcmV0";
+        let hex = "703F717e736563726574";
+        for (text, masked) in [
+            (format!("Basic {base64}, sorry"), "Basic ***, sorry"),
+            (format!("\"{after_a_user}\""), "\"***\""),
+            (after_a_user.replace('-', r"\u002b"), "***"),
+            (hex.to_lowercase(), "***"),
+            (hex.to_uppercase(), "***"),
+        ] {
+            assert_eq!(request.redact(&text), masked);
+        }
+    }
+
+    #[test]
+    fn echoed_values_of_the_query_are_masked() {
+        let mut request = request(vec![]);
+        request.url = Url::parse("https://as.example/token?sig=a%2Bb%3Dc&scope=read").unwrap();
+        assert_eq!(request.redact("sig a+b=c, or a%2Bb%3Dc, for read"), "sig ***, or ***, for read");
     }
 
     #[test]

@@ -1,4 +1,11 @@
-//! The ways in which a server may spell a text it repeats: as such, or escaped as in JSON, forms and HTML.
+//! The ways in which a server may spell a text it repeats: as such, escaped as in JSON, forms and HTML, or encoded.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+/// Shorter texts are not searched for in encoded form, which could then be part of anything.
+const SHORTEST_ENCODED: usize = 6;
 
 /// Takes one character of a text off, in one way of spelling it.
 type Strip = fn(&str, char) -> Option<&str>;
@@ -7,6 +14,37 @@ type Strip = fn(&str, char) -> Option<&str>;
 pub(crate) fn strip<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let spellings: [Strip; 4] = [plain, json, form, html];
     spellings.into_iter().find_map(|strip| word.chars().try_fold(text, strip))
+}
+
+/// Like [`strip`], for one of the [`encodings`]: few of their characters can be escaped, and only in JSON and forms.
+pub(crate) fn strip_encoded<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let spellings: [Strip; 2] = [json, form];
+    let begins = text.starts_with(['\\', '%']) || word.starts_with(text.chars().next()?);
+    spellings.into_iter().filter(|_| begins).find_map(|strip| word.chars().try_fold(text, strip))
+}
+
+/// What is found of `word` in a text that holds it in hex, or in base64 or base64url, alone or with other bytes around
+/// it: these share their first and last character with it.
+pub(crate) fn encodings(word: &str) -> Vec<Zeroizing<String>> {
+    if word.len() < SHORTEST_ENCODED {
+        return vec![];
+    }
+    let mut found = vec![Zeroizing::new(hex::encode(word)), Zeroizing::new(hex::encode_upper(word))];
+    for before in 0..3 {
+        let bytes = Zeroizing::new([&b"\0\0"[..before], word.as_bytes()].concat());
+        let own = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;
+        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let text = Zeroizing::new(engine.encode(&*bytes));
+            found.push(Zeroizing::new(text[own.clone()].to_owned()));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Whether a character may stand beside another one in base64, base64url or hex.
+pub(crate) fn is_encoded(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/-_=".contains(c)
 }
 
 fn plain(text: &str, c: char) -> Option<&str> {
@@ -101,6 +139,32 @@ mod tests {
     #[case::html_with_a_bare_ampersand("a&b;c.", "a&b;c")]
     fn every_spelling_is_recognised(#[case] text: &str, #[case] word: &str) {
         assert_eq!(strip(text, word), Some("."));
+    }
+
+    #[test]
+    fn hex_is_recognised_in_both_cases() {
+        assert!(
+            ["3c7365637265743e", "3C7365637265743E"]
+                .iter()
+                .all(|hex| encodings("<secret>").iter().any(|word| **word == *hex))
+        );
+    }
+
+    #[test]
+    fn base64_is_recognised_wherever_it_begins_and_ends() {
+        for (before, after) in (0..7).flat_map(|before| (0..7).map(move |after| (before, after))) {
+            let text = format!("{}p?q~secret{}", "x".repeat(before), "y".repeat(after));
+            for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                let encoded = engine.encode(&text);
+                let is_found = encodings("p?q~secret").iter().any(|word| encoded.contains(word.as_str()));
+                assert!(is_found, "{text}: {encoded}");
+            }
+        }
+    }
+
+    #[test]
+    fn short_words_are_not_searched_for_encoded() {
+        assert!(encodings("short").is_empty());
     }
 
     #[rstest]

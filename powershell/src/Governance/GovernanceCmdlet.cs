@@ -18,6 +18,9 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
     [Parameter]
     public SwitchParameter NoApiKey { get; set; }
 
+    /// <summary>What of the answer with status and headers is no secret.</summary>
+    private static readonly HashSet<string> Shown = new(["StatusCode", "ReceivedAt"], StringComparer.OrdinalIgnoreCase);
+
     private GovernanceConfiguration Configuration => GovernanceConfiguration.Of(this);
 
     /// <summary>Makes a call and writes its answer.</summary>
@@ -126,7 +129,7 @@ public abstract class GovernanceCmdlet : NetworkCmdlet
         {
             return response ?? Array.Empty<object>();
         }
-        return new Hashtable(StringComparer.OrdinalIgnoreCase)
+        return new MaskedTable(Shown)
         {
             ["Response"] = response,
             ["StatusCode"] = (int)answer.status,

@@ -5,10 +5,9 @@ namespace TokenKit;
 
 /// <summary>
 /// The configuration of the Cloud Governance commands: one live table for each import of the module, which scripts
-/// edit. Where it is displayed no secret is shown: the enumerator that display uses masks, every other access is that
-/// of a hashtable. The tables below it are ordinary ones, as scripts hand them on.
+/// edit, with tables below it. One that a script puts there stays its own: the same object, shown as any other.
 /// </summary>
-internal sealed class GovernanceConfiguration : Hashtable, IEnumerable
+internal sealed class GovernanceConfiguration : MaskedTable
 {
     internal const string BaseUrl = "BaseUrl";
     internal const string Username = "Username";
@@ -24,13 +23,11 @@ internal sealed class GovernanceConfiguration : Hashtable, IEnumerable
     internal const string ClientSecret = "clientSecret";
     internal const string UserPrincipalName = "userPrincipalName";
 
-    private const string Mask = "***";
-
     private static readonly HashSet<string> Shown =
         new([BaseUrl, Username, Proxy, SkipCertificateCheck, UserPrincipalName, "Accept", "User-Agent"], StringComparer.OrdinalIgnoreCase);
 
     private GovernanceConfiguration()
-        : base(StringComparer.OrdinalIgnoreCase)
+        : base(Shown)
     {
     }
 
@@ -49,23 +46,8 @@ internal sealed class GovernanceConfiguration : Hashtable, IEnumerable
     /// <summary>The table below <paramref name="name"/>.</summary>
     internal IDictionary Table(string name) => (IDictionary)Secrets.Unwrap(this[name])!;
 
-    /// <summary>What display enumerates.</summary>
-    IEnumerator IEnumerable.GetEnumerator()
-    {
-        foreach (DictionaryEntry entry in (IDictionary)this)
-        {
-            yield return new DictionaryEntry(entry.Key, Display(entry));
-        }
-    }
-
-    private static object? Display(DictionaryEntry entry) => Secrets.Unwrap(entry.Value) switch
-    {
-        null or "" => entry.Value,
-        IDictionary table => table.Keys.Cast<object>().ToDictionary(key => key, key => Display(new DictionaryEntry(key, table[key]))),
-        // An address may hold a password.
-        string text when text.Contains("://", StringComparison.Ordinal) && text.Contains('@') => Mask,
-        _ => Shown.Contains(entry.Key.ToString()!) ? entry.Value : Mask,
-    };
+    /// <summary>An empty table to put below it.</summary>
+    internal static MaskedTable NewTable() => new(Shown);
 
     private void FillIn()
     {
@@ -80,7 +62,7 @@ internal sealed class GovernanceConfiguration : Hashtable, IEnumerable
         {
             if (Secrets.Unwrap(this[name]) is not IDictionary)
             {
-                this[name] = new Hashtable(StringComparer.OrdinalIgnoreCase);
+                this[name] = NewTable();
             }
         }
         if (!ContainsKey(SkipCertificateCheck))

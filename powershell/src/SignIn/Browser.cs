@@ -12,8 +12,10 @@ internal static class Browser
     {
         disabled = false,
         command = string.IsNullOrWhiteSpace(command) ? null : command,
-        // On Unix $env: changes the variables of .NET but not those that native code sees.
+        // On Unix $env: changes the variables of .NET but not those that native code sees. The key of the store is no
+        // browser's business.
         environment = (from DictionaryEntry variable in Environment.GetEnvironmentVariables()
+                       where !((string)variable.Key).StartsWith(StoreEnvironment.Prefix, StringComparison.OrdinalIgnoreCase)
                        select new Variable { name = (string)variable.Key, content = (string?)variable.Value ?? "" }).ToList(),
     };
 

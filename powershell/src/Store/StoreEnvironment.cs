@@ -8,6 +8,9 @@ namespace TokenKit;
 /// </summary>
 internal static class StoreEnvironment
 {
+    /// <summary>What the names of all these variables begin with.</summary>
+    internal const string Prefix = "TOKENKIT_";
+
     internal const string Folder = "TOKENKIT_HOME";
     internal const string Key = "TOKENKIT_STORE_KEY";
     internal const string KeyFile = "TOKENKIT_STORE_KEY_FILE";

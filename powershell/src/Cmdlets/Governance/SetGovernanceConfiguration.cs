@@ -81,11 +81,11 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
         Store(nameof(BaseUrl), Cleared(BaseUrl));
         Store(nameof(Username), Cleared(Username));
         Store(nameof(Password), Cleared(Password));
-        Store(nameof(ApiKey), ApiKey ?? []);
-        Store(nameof(ApiKeyPrefix), ApiKeyPrefix ?? []);
+        Store(nameof(ApiKey), ApiKey ?? GovernanceConfiguration.NewTable());
+        Store(nameof(ApiKeyPrefix), ApiKeyPrefix ?? GovernanceConfiguration.NewTable());
         Store(nameof(Cookie), Cleared(Cookie));
         Store(nameof(AccessToken), Cleared(AccessToken));
-        Store(nameof(DefaultHeaders), DefaultHeaders ?? []);
+        Store(nameof(DefaultHeaders), DefaultHeaders ?? GovernanceConfiguration.NewTable());
         Store(nameof(Proxy), proxy is "" ? null : proxy);
         Store(nameof(SkipCertificateCheck), (bool)SkipCertificateCheck);
         if (PassThru)

@@ -15,6 +15,10 @@ namespace TokenKit.Commands;
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol, as scripts know them.
 public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 {
+    /// <summary>What of the answer is no secret.</summary>
+    private static readonly HashSet<string> Shown =
+        new(["client_id", "redirect_uri", "issuer", "scope", "token_type", "expires_in", "expiry_datetime"], StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Time that requests for metadata and keys may take at most.</summary>
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
 
@@ -242,9 +246,9 @@ public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
     private static string? Optional(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
     /// <summary>The answer as a hashtable that splats into Invoke-OAuth2TokenEndpoint.</summary>
-    private Hashtable Shape(AuthorizationResponse response)
+    private MaskedTable Shape(AuthorizationResponse response)
     {
-        var result = new Hashtable(StringComparer.OrdinalIgnoreCase);
+        var result = new MaskedTable(Shown);
         // The plain answer holds what the token endpoint takes and nothing else, whatever the server adds to it.
         bool isPlain = response.response_type == "code" && Mode is null or "query";
         foreach (ResponseParameter parameter in response.parameters.Where(parameter => !isPlain || parameter.name == "code"))
