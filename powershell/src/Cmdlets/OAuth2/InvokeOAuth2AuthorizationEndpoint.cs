@@ -16,8 +16,10 @@ namespace TokenKit.Commands;
 public sealed class InvokeOAuth2AuthorizationEndpoint : NetworkCmdlet
 {
     /// <summary>What of the answer is no secret.</summary>
-    private static readonly HashSet<string> Shown =
-        new(["client_id", "redirect_uri", "issuer", "scope", "token_type", "expires_in", "expiry_datetime"], StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> Shown = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "client_id", "redirect_uri", "issuer", "scope", "token_type", "expires_in", "expiry_datetime",
+    };
 
     /// <summary>Time that requests for metadata and keys may take at most.</summary>
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
