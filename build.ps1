@@ -63,7 +63,7 @@ $root = $PSScriptRoot
 $out = Join-Path $root 'out'
 $target = $env:CARGO_TARGET_DIR ?? (Join-Path $root 'target')
 $profileFolder = if ($Configuration -eq 'Release') { 'release' } else { 'debug' }
-$cargoProfile = if ($Configuration -eq 'Release') { @('--release') } else { @() }
+[string[]] $cargoProfile = if ($Configuration -eq 'Release') { @('--release') } else { @() }
 
 # Where crates.io cannot be reached, a local registry takes its place for this build only.
 $crates = $env:TOKENKIT_CRATES ?? (Join-Path $root '../shared/crates')

@@ -82,6 +82,7 @@ void RequestToken()
             certificate_authority = null,
             skip_certificate_check = false,
             max_retries = null,
+            rehearse = false,
         },
     };
     using WireOfTokenResponse answer = operation.Token(request.Wire(), CancellationToken.None).GetAwaiter().GetResult();

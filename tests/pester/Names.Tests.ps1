@@ -53,8 +53,8 @@ Describe 'An import' {
     }
 
     It 'puts a prefix before all names with -Prefix, and they work' {
-        Get-Answer 'Import-Module $module -Prefix Ave; "$((Get-Command Get-Configuration, Get-AveConfiguration, Get-AveGovernanceConfiguration, New-AveVcToken -ErrorAction Ignore).Name)"; (Get-AveConfiguration).GetType().BaseType.Name; Set-AveConfiguration https://gov.example; (Get-AveConfiguration).BaseUrl' |
-            Should -BeExactly 'Get-AveConfiguration Get-AveGovernanceConfiguration New-AveVcToken Hashtable https://gov.example'
+        Get-Answer 'Import-Module $module -Prefix Ave; "$((Get-Command Get-Configuration, Get-AveConfiguration, Get-AveGovernanceConfiguration, New-AveVcToken -ErrorAction Ignore).Name)"; (Get-AveConfiguration) -is [hashtable]; Set-AveConfiguration https://gov.example; (Get-AveConfiguration).BaseUrl' |
+            Should -BeExactly 'Get-AveConfiguration Get-AveGovernanceConfiguration New-AveVcToken True https://gov.example'
     }
 
     It 'takes what is named by -Cmdlet and -Alias only, and the session lives all the same' {

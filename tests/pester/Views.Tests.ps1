@@ -263,14 +263,6 @@ Describe 'A token' {
         "$failure" | Should -Not -Match 'c4nary'
     }
 
-    It 'has its access token as Token, too, for Invoke-RestMethod' {
-        $token = & $makers['response']
-        $token.Token | Should -BeOfType securestring
-        $null = Get-SentRequest $server
-        (Invoke-RestMethod "$($server.http)/api" -Authentication Bearer -Token $token.Token -AllowUnencryptedAuthentication -NoProxy).ok | Should -BeTrue
-        (Get-SentRequest $server).Headers.authorization | Should -BeExactly "Bearer $canary"
-    }
-
     It 'has no more members than the server sent, wherever it goes' {
         $token = token "$($server.http)/echo-token" -client_id app -code c0de
         $names = 'access_token token_type expires_in received expiry_datetime'
@@ -281,7 +273,7 @@ Describe 'A token' {
         @(($token | Format-List * | Out-String) -split '\n' -match '^\w+ +: ').Count | Should -Be 5
         $file = Join-Path $TestDrive token.xml
         $token | Export-Clixml $file
-        Get-Content $file -Raw | Should -Not -Match 'ToHeaders|ToSecureString'
+        Get-Content $file -Raw | Should -Not -Match '<SS|ToHeaders|ToSecureString'
         ($token | Get-Member -MemberType Properties).Count | Should -Be 5
         (($token | Get-Member -MemberType ScriptMethod).Name) -join ' ' | Should -BeExactly 'IsExpired TimeLeft ToHeaders ToSecureString ToString'
     }
