@@ -222,7 +222,7 @@ function Invoke-Demo {
 }
 
 # The contenders of the bench that are in C#.
-function Build-Contender { dotnet build (Join-Path $root bench/dotnet) -c Release -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary' }
+function Build-Contender { dotnet build (Join-Path $root bench/dotnet) -c Release -nologo -tl:off -v:quiet '-clp:ErrorsOnly;NoSummary' | Out-Host }
 
 function Invoke-Bench {
     Build-Contender
