@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Management.Automation;
 using System.Reflection;
@@ -20,7 +21,7 @@ public sealed class PipedItem : IDisposable
     // A dictionary can be in several pipelines at once, in runspaces of their own.
     private static readonly ConditionalWeakTable<IDictionary, Loan> Loans = [];
 
-    private static readonly ConcurrentDictionary<Type, PipedParameter[]> Parameters = new();
+    private static readonly ConcurrentDictionary<Type, FrozenDictionary<string, PipedName>> Parameters = new();
 
     private readonly PSObject item;
     private readonly IDictionary? dictionary;
@@ -56,16 +57,26 @@ public sealed class PipedItem : IDisposable
     internal Action BindRest(PSCmdlet cmdlet)
     {
         Dictionary<string, object> bound = cmdlet.MyInvocation.BoundParameters;
-        bool any = false;
-        Action undo = () => { };
-        foreach ((PropertyInfo parameter, string[] names, Attribute[] attributes) in Parameters.GetOrAdd(cmdlet.GetType(), FindParameters))
+        Dictionary<PropertyInfo, (PSPropertyInfo Property, object? Value, PipedName Name)> found = [];
+        FrozenDictionary<string, PipedName> names = Parameters.GetOrAdd(cmdlet.GetType(), FindParameters);
+        // The object has fewer properties than the cmdlet has parameters with all their names.
+        foreach (PSPropertyInfo property in item.Properties)
         {
-            if (Property(names) is not { } property)
+            if (!names.TryGetValue(property.Name, out PipedName? name))
             {
                 continue;
             }
-            any = true;
-            if (bound.ContainsKey(parameter.Name) || property.Value is not { } value)
+            object? value = bound.ContainsKey(name.Parameter.Name) ? null : property.Value;
+            // Of several the first in the order of the names, but one that has a value.
+            if (!found.TryGetValue(name.Parameter, out var other) || (other.Value is null, other.Name.Rank).CompareTo((value is null, name.Rank)) > 0)
+            {
+                found[name.Parameter] = (property, value, name);
+            }
+        }
+        Action undo = () => { };
+        foreach ((PropertyInfo parameter, (PSPropertyInfo property, object? value, PipedName name)) in found)
+        {
+            if (value is null)
             {
                 continue;
             }
@@ -74,7 +85,7 @@ public sealed class PipedItem : IDisposable
             try
             {
                 // A variable applies the same attributes in the same way as the binding of parameters.
-                var variable = new PSVariable(parameter.Name, value, ScopedItemOptions.None, [.. attributes]);
+                var variable = new PSVariable(parameter.Name, value, ScopedItemOptions.None, [.. name.Attributes]);
                 parameter.SetValue(cmdlet, LanguagePrimitives.ConvertTo(variable.Value, parameter.PropertyType, CultureInfo.InvariantCulture));
             }
             catch (Exception e) when (e is MetadataException or PSInvalidCastException)
@@ -83,7 +94,7 @@ public sealed class PipedItem : IDisposable
                 throw Failures.Invalid($"The value of '{property.Name}' in the piped object cannot be used: {(e.InnerException ?? e).Message}", cause: e);
             }
         }
-        return any ? undo : throw Failures.Invalid("The piped object has no property that is a parameter of this command.");
+        return found.Count > 0 ? undo : throw Failures.Invalid("The piped object has no property that is a parameter of this command.");
     }
 
     /// <summary>The value of the member with one of these names, if there is one.</summary>
@@ -96,14 +107,13 @@ public sealed class PipedItem : IDisposable
         return there.FirstOrDefault(property => property.Value is not null) ?? there.FirstOrDefault();
     }
 
-    private static PipedParameter[] FindParameters(Type cmdlet) => cmdlet.GetProperties()
-        .Select(property => (Property: property, Attributes: property.GetCustomAttributes().ToArray()))
-        .Where(parameter => parameter.Attributes.OfType<ParameterAttribute>().Any(attribute => attribute.ValueFromPipelineByPropertyName))
-        .Select(parameter => new PipedParameter(
-            parameter.Property,
-            [parameter.Property.Name, .. parameter.Attributes.OfType<AliasAttribute>().SelectMany(alias => alias.AliasNames)],
-            parameter.Attributes))
-        .ToArray();
+    private static FrozenDictionary<string, PipedName> FindParameters(Type cmdlet) =>
+        (from property in cmdlet.GetProperties()
+         let attributes = property.GetCustomAttributes().ToArray()
+         where attributes.OfType<ParameterAttribute>().Any(attribute => attribute.ValueFromPipelineByPropertyName)
+         let names = attributes.OfType<AliasAttribute>().SelectMany(alias => alias.AliasNames).Prepend(property.Name)
+         from name in names.Select((text, rank) => (Text: text, Piped: new PipedName(property, attributes, rank)))
+         select name).ToFrozenDictionary(name => name.Text, name => name.Piped, StringComparer.OrdinalIgnoreCase);
 
     private void Lend(IDictionary keys)
     {
@@ -137,7 +147,8 @@ public sealed class PipedItem : IDisposable
         }
     }
 
-    private sealed record PipedParameter(PropertyInfo Property, string[] Names, Attribute[] Attributes);
+    /// <summary>A name of a parameter: its own, or an alias.</summary>
+    private sealed record PipedName(PropertyInfo Parameter, Attribute[] Attributes, int Rank);
 
     /// <summary>What a dictionary has as properties, and for how many items at the same time.</summary>
     private sealed class Loan

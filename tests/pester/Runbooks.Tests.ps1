@@ -23,8 +23,8 @@ BeforeDiscovery {
             Variables = { @{ TOKEN_ENDPOINT = $tokenEndpoint; API = $api; CLIENT_ID = 'demo-client'; SECRETS_DIRECTORY = New-SecretFolder @{ client_secret = $secret } } } }
         @{ Name = 'SecretManagement'; Files = 'secret-management/Get-Report.ps1'; Reports = 2
             Variables = { @{ VAULT_PASSWORD = $secret } }
-            # As the module of that name: every text of a hashtable is a SecureString, unless text is asked for.
-            Commands = 'function Get-Secret($Name, [switch] $AsPlainText) { $make = { param($text) $AsPlainText ? $text : (ConvertTo-SecureString $text -AsPlainText) }; switch ($Name) { "api-client" { @{ client_id = & $make demo-client; client_secret = & $make $env:VAULT_PASSWORD } } "api-credential" { [pscredential]::new("demo-client", (ConvertTo-SecureString $env:VAULT_PASSWORD -AsPlainText)) } default { throw "There is no secret $Name." } } }'
+            # As the module of that name: every text of a hashtable is a SecureString.
+            Commands = 'function Get-Secret($Name) { $make = { param($text) ConvertTo-SecureString $text -AsPlainText }; switch ($Name) { "api-client" { @{ client_id = & $make demo-client; client_secret = & $make $env:VAULT_PASSWORD } } "api-credential" { [pscredential]::new("demo-client", (ConvertTo-SecureString $env:VAULT_PASSWORD -AsPlainText)) } default { throw "There is no secret $Name." } } }'
             Arguments = { '-TokenEndpoint', $tokenEndpoint, '-Api', $api } }
     )
     $elsewhere = 'README.md', 'systemd/keep-lcs-token.ps1', 'systemd/keep-lcs-token.service', 'systemd/keep-lcs-token.timer', 'systemd/crontab'

@@ -17,8 +17,8 @@ param(
 )
 $ErrorActionPreference = 'Stop'
 
-# A hashtable is piped in; as text, because the vault would make a SecureString of the client id, too.
-$token = Get-Secret api-client -AsPlainText | Invoke-OAuth2TokenEndpoint $TokenEndpoint -scope api.read
+# A hashtable is piped in, with its SecureStrings.
+$token = Get-Secret api-client | Invoke-OAuth2TokenEndpoint $TokenEndpoint -scope api.read
 Invoke-RestMethod $Api -Headers @{ Authorization = "Bearer $($token.access_token)" }
 
 # A credential is the client's id and secret.

@@ -24,11 +24,13 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true)]
     [Alias("TokenEndpoint", "token_endpoint")]
     [ArgumentCompleter(typeof(TokenEndpointCompleter))]
+    [VaultText]
     public string uri { get; set; } = "";
 
     /// <summary>The client.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("ClientId")]
+    [VaultText]
     public string? client_id { get; set; }
 
     /// <summary>The redirect URI that the authorization request had.</summary>
@@ -45,8 +47,9 @@ public sealed class InvokeOAuth2TokenEndpoint : EndpointCmdlet
     [Parameter(ParameterSetName = ClientSecretSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = ClientCertificateSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = JwtBearerSet, ValueFromPipelineByPropertyName = true)]
-    [ArgumentCompleter(typeof(ScopeCompleter))]
     [Parameter(ParameterSetName = ClientAssertionSet, ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(ScopeCompleter))]
+    [VaultText]
     public string? scope { get; set; }
 
     /// <summary>The authorization code.</summary>
