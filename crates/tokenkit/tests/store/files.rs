@@ -44,7 +44,7 @@ async fn what_is_written_can_be_read_by_others(#[case] key: Option<&str>) {
 
     let text = all_text(folder.path());
     assert_eq!(text.contains("t0p-s3cret"), key.is_none());
-    assert_eq!(text.contains("app"), key.is_none());
+    assert_eq!(text.contains("\"app\""), key.is_none());
     let status = store.status().await.unwrap();
     assert!(status.exists && status.readable && status.damaged.is_empty());
     assert_eq!(status.backend, if key.is_some() { Backend::Key } else { Backend::File });
