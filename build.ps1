@@ -62,6 +62,10 @@ $PSNativeCommandUseErrorActionPreference = $true
 $root = $PSScriptRoot
 $out = Join-Path $root 'out'
 $target = $env:CARGO_TARGET_DIR ?? (Join-Path $root 'target')
+# Called from another shell, several names are one word.
+$tasks = $Task -split ','
+$Suite = $Suite -split ','
+if ($tasks -contains 'Package' -or ($tasks -contains 'Bench' -and -not $Smoke)) { $Configuration = 'Release' }
 $profileFolder = if ($Configuration -eq 'Release') { 'release' } else { 'debug' }
 [string[]] $cargoProfile = if ($Configuration -eq 'Release') { @('--release') } else { @() }
 
@@ -278,16 +282,8 @@ function Assert-Known([string] $Kind, [string[]] $Name, [string[]] $Known) {
     $Name.Where({ $_ -notin $Known }) | ForEach-Object { throw "There is no $Kind '$_'. There are: $($Known -join ', ')." }
 }
 
-# Called from another shell, several names are one word.
-$tasks = $Task -split ','
-$Suite = $Suite -split ','
 Assert-Known task $tasks 'Build', 'Bindings', 'Help', 'Lint', 'Test', 'Demo', 'Bench', 'Native', 'Package', 'Tour', 'Clean'
 Assert-Known 'test suite' $Suite 'rust', 'c', 'dotnet', 'pester'
-if ($tasks -contains 'Package' -or ($tasks -contains 'Bench' -and -not $Smoke)) {
-    $Configuration = 'Release'
-    $profileFolder = 'release'
-    $cargoProfile = @('--release')
-}
 if ($Configuration -eq 'Release' -and -not $NativeLibraries) { Set-ReproducibleBuild (Get-RuntimeIdentifier) }
 if ($RuntimeIdentifier) { Assert-Known platform $RuntimeIdentifier $platforms.Keys }
 $built = $false

@@ -38,7 +38,7 @@ internal sealed class FailureException(Exception cause, string code, ErrorCatego
         {
             ErrorDetails = new ErrorDetails(string.IsNullOrWhiteSpace(Body) ? Message : Body) { RecommendedAction = Advice },
         };
-        PSObject.AsPSObject(record).TypeNames.Insert(0, FailureView.TypeName);
+        Output.Typed(record, FailureView.TypeName);
         return record;
     }
 }

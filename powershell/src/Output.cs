@@ -42,8 +42,7 @@ internal static class Output
         {
             Set(token, "expiry_datetime", DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).LocalDateTime);
         }
-        token.TypeNames.Insert(0, TokenResponseType);
-        return token;
+        return Typed(token, TokenResponseType);
     }
 
     /// <summary>The server's JSON as object, with a message for the user when the server wrote none.</summary>
@@ -54,8 +53,7 @@ internal static class Output
         {
             Set(reply, "message", response.message);
         }
-        reply.TypeNames.Insert(0, DeviceAuthorizationType);
-        return reply;
+        return Typed(reply, DeviceAuthorizationType);
     }
 
     /// <summary>A JSON object, its members in their order.</summary>
@@ -74,6 +72,17 @@ internal static class Output
         PSObject result = PSObject.AsPSObject(value);
         result.TypeNames.Insert(0, type);
         return result;
+    }
+
+    /// <summary>A new object that has a view, its members in this order.</summary>
+    internal static PSObject Make(string type, params IEnumerable<(string Name, object? Value)> members)
+    {
+        var result = new PSObject();
+        foreach ((string name, object? value) in members)
+        {
+            result.Properties.Add(new PSNoteProperty(name, value), preValidated: true);
+        }
+        return Typed(result, type);
     }
 
     /// <summary>Any JSON value.</summary>

@@ -12,7 +12,7 @@ namespace TokenKit;
 public static class TokenMembers
 {
     /// <summary>The end of the year 9999, which a <see cref="DateTime"/> can hold.</summary>
-    private const long LastSecond = 253402300799;
+    internal const long LastSecond = 253402300799;
 
     private const string Bearer = "Bearer";
 
@@ -30,15 +30,14 @@ public static class TokenMembers
         ArgumentNullException.ThrowIfNull(token);
         if (VcSession.Value(token, VcSession.Key) is { } key)
         {
-            return new RequestHeaders("tppl-api-key", Secrets.Reveal(key, VcSession.Key));
+            return RequestHeaders.ApiKey(Secrets.Reveal(key, VcSession.Key));
         }
-        // Entra ID says bearer, and LCS writes its tokens with the scheme.
+        // Entra ID says bearer.
         if (Find(token, ["token_type"]) is string type && type.Length > 0 && !type.Equals(Bearer, StringComparison.OrdinalIgnoreCase))
         {
             throw new InvalidOperationException($"A token of the type {type} needs more than a header: only bearer tokens have ToHeaders().");
         }
-        string text = Secrets.Reveal(AccessToken(token), "AccessToken");
-        return new RequestHeaders("Authorization", text.StartsWith($"{Bearer} ", StringComparison.OrdinalIgnoreCase) ? text : $"{Bearer} {text}");
+        return RequestHeaders.Bearer(Secrets.Reveal(AccessToken(token), "AccessToken"));
     }
 
     /// <summary>The access token, for <c>Invoke-RestMethod -Authentication Bearer -Token</c>.</summary>

@@ -5,15 +5,12 @@ namespace TokenKit;
 /// <summary>What can be said of a token for the LCS API. Its signature is for the API to check.</summary>
 public sealed class LcsApiTokenState
 {
-    /// <summary>The end of the year 9999, which a <see cref="DateTime"/> can hold.</summary>
-    private const long LastSecond = 253402300799;
-
     internal LcsApiTokenState(LcsTokenState state)
     {
         Valid = state.valid;
         Reason = state.reason;
-        ExpiresOn = state.expires_on is { } seconds and >= 0 and <= LastSecond ? DateTimeOffset.FromUnixTimeSeconds(seconds).LocalDateTime : null;
-        TimeLeft = state.remaining is { } remaining and <= LastSecond ? TimeSpan.FromSeconds(remaining) : null;
+        ExpiresOn = state.expires_on is { } seconds and >= 0 and <= TokenMembers.LastSecond ? DateTimeOffset.FromUnixTimeSeconds(seconds).LocalDateTime : null;
+        TimeLeft = state.remaining is { } remaining and <= TokenMembers.LastSecond ? TimeSpan.FromSeconds(remaining) : null;
         Audience = state.audience;
         ClientId = state.client_id;
         Username = state.username;

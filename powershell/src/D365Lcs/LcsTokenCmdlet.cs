@@ -87,12 +87,7 @@ public abstract class LcsTokenCmdlet : NetworkCmdlet
     }
 
     /// <summary>The reply as the server sent it.</summary>
-    private static PSObject Shape(TokenResponse response)
-    {
-        PSObject token = Output.Object(response.body);
-        token.TypeNames.Insert(0, Output.TokenResponseType);
-        return token;
-    }
+    private static PSObject Shape(TokenResponse response) => Output.Object(response.body, Output.TokenResponseType);
 
     private void FailMissing(FailureException failure)
     {

@@ -19,16 +19,7 @@ internal static class GovernanceModel
     }.ToFrozenDictionary();
 
     /// <summary>An object of the kind <paramref name="model"/> with these values, in the order of its members.</summary>
-    internal static PSObject Make(string model, params object?[] values)
-    {
-        var result = new PSObject();
-        foreach ((string name, object? value) in Members[model].Zip(values))
-        {
-            result.Properties.Add(new PSNoteProperty(name, value));
-        }
-        result.TypeNames.Insert(0, model);
-        return result;
-    }
+    internal static PSObject Make(string model, params object?[] values) => Output.Make(model, Members[model].Zip(values));
 
     /// <summary>Reads an object from JSON; members that are not there are <c>null</c>.</summary>
     /// <exception cref="FailureException">It is no JSON object, or has other members.</exception>
@@ -52,14 +43,14 @@ internal static class GovernanceModel
     /// <param name="message">Its message, without secrets of the request that it may repeat.</param>
     internal static PSObject Tag(PSObject answer, string? message)
     {
-        answer.TypeNames.Insert(0, DelegatedAccessTokenApiResult);
+        Output.Typed(answer, DelegatedAccessTokenApiResult);
         if (message is not null)
         {
             Output.Set(answer, "ErrorMsg", message);
         }
         if (answer.Properties["Value"]?.Value is PSObject value)
         {
-            value.TypeNames.Insert(0, DelegatedAccessToken);
+            Output.Typed(value, DelegatedAccessToken);
         }
         return answer;
     }

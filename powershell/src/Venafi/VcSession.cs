@@ -25,7 +25,7 @@ internal static class VcSession
     private const string Platform = "VC";
 
     /// <summary>A session whose <paramref name="credential"/>, named <paramref name="kind"/>, is a key or a token.</summary>
-    internal static PSObject Make(string server, int timeoutSec, bool skipCertificateCheck, string kind, object credential) => New(
+    internal static PSObject Make(string server, int timeoutSec, bool skipCertificateCheck, string kind, object credential) => Output.Make(
         SessionType,
         (nameof(Platform), Platform),
         (Server, server),
@@ -41,7 +41,7 @@ internal static class VcSession
     }
 
     /// <summary>A token as <c>New-VcToken</c> returns it.</summary>
-    internal static PSObject MakeToken(string? endpoint, SecureString accessToken, SecureString? jwt, DateTime? expires) => New(
+    internal static PSObject MakeToken(string? endpoint, SecureString accessToken, SecureString? jwt, DateTime? expires) => Output.Make(
         TokenType,
         (Endpoint, endpoint),
         (AccessToken, new PSCredential(AccessToken, accessToken)),
@@ -76,16 +76,5 @@ internal static class VcSession
         return platform.Equals(Platform, StringComparison.OrdinalIgnoreCase)
             ? session
             : throw Failures.Invalid($"The session is one of {platform}. These commands work with TLSPC ({Platform}): make a session with New-VenafiSession.", "invalid_session");
-    }
-
-    private static PSObject New(string type, params (string Name, object? Value)[] properties)
-    {
-        var result = new PSObject();
-        foreach ((string name, object? value) in properties)
-        {
-            result.Properties.Add(new PSNoteProperty(name, value));
-        }
-        result.TypeNames.Insert(0, type);
-        return result;
     }
 }

@@ -14,7 +14,6 @@ namespace TokenKit.Commands;
 public sealed class GetD365LcsApiConfig : TokenKitCmdlet
 {
     private const string ConfigType = "TokenKit.LcsApiConfig";
-    private const string Scheme = "Bearer ";
 
     /// <summary>Returns an ordered dictionary in place of an object.</summary>
     [Parameter]
@@ -51,22 +50,10 @@ public sealed class GetD365LcsApiConfig : TokenKitCmdlet
             ["projectid"] = (object?)config.project_id ?? "",
             ["refreshtoken"] = config.refresh_token ?? "",
         };
-        PSObject result;
-        if (OutputAsHashtable)
-        {
-            result = PSObject.AsPSObject(values);
-        }
-        else
-        {
-            result = new PSObject();
-            foreach (DictionaryEntry entry in values)
-            {
-                Output.Set(result, (string)entry.Key, entry.Value);
-            }
-        }
-        // For the view, which masks the tokens.
-        result.TypeNames.Insert(0, ConfigType);
-        return result;
+        // The view of the type masks the tokens.
+        return OutputAsHashtable
+            ? Output.Typed(values, ConfigType)
+            : Output.Make(ConfigType, values.Cast<DictionaryEntry>().Select(entry => ((string)entry.Key, entry.Value)));
     }
 
     private RequestHeaders Headers(LcsConfig config)
@@ -80,6 +67,6 @@ public sealed class GetD365LcsApiConfig : TokenKitCmdlet
             string time = DateTimeOffset.FromUnixTimeSeconds(seconds).LocalDateTime.ToString(CultureInfo.CurrentCulture);
             WriteWarning($"The bearer token has expired at {time}. Get a new one: Get-D365LcsApiConfig | Invoke-D365LcsApiRefreshToken | Set-D365LcsApiConfig.");
         }
-        return new RequestHeaders("Authorization", token.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? token : Scheme + token);
+        return RequestHeaders.Bearer(token);
     }
 }

@@ -39,15 +39,8 @@ public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
         }
     }
 
-    private static PSObject Shape(LcsImported setting)
-    {
-        var result = new PSObject();
-        Output.Set(result, "Name", setting.name);
-        Output.Set(result, "Value", setting.shown);
-        Output.Set(result, "Changed", setting.changed);
-        result.TypeNames.Insert(0, SettingType);
-        return result;
-    }
+    private static PSObject Shape(LcsImported setting) =>
+        Output.Make(SettingType, ("Name", setting.name), ("Value", setting.shown), ("Changed", setting.changed));
 
     private (string Name, string? File, IReadOnlyList<(string Name, string Text)> Registry) Source()
     {

@@ -71,6 +71,6 @@ public sealed class ConvertFromJsonWebToken : TokenKitCmdlet
             _ => null,
         };
         // What lies outside is no date of this era.
-        return seconds is > -62135596800 and < 253402300799 ? DateTime.UnixEpoch.AddSeconds(seconds.Value).ToLocalTime() : null;
+        return seconds is > -62135596800 and < TokenMembers.LastSecond ? DateTime.UnixEpoch.AddSeconds(seconds.Value).ToLocalTime() : null;
     }
 }

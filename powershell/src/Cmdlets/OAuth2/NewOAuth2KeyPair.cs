@@ -77,15 +77,14 @@ public sealed class NewOAuth2KeyPair : TokenKitCmdlet
     {
         using SecretBuffer pem = SecretBuffer.Take(pair.private_pem);
         using SecretBuffer jwk = SecretBuffer.Take(pair.private_jwk);
-        var result = new PSObject();
-        Output.Set(result, "KeyId", pair.key_id);
-        Output.Set(result, "Algorithm", Algorithm);
-        Output.Set(result, "PublicJwk", Output.Object(pair.public_jwk));
-        Output.Set(result, "PrivateKeyPem", Secret(pem));
-        Output.Set(result, "PrivateJwk", Secret(jwk));
-        Output.Set(result, "Certificate", pair.certificate.Count == 0 ? null : Certificate([.. pair.certificate], pem));
-        result.TypeNames.Insert(0, KeyPairType);
-        return result;
+        return Output.Make(
+            KeyPairType,
+            ("KeyId", pair.key_id),
+            ("Algorithm", Algorithm),
+            ("PublicJwk", Output.Object(pair.public_jwk)),
+            ("PrivateKeyPem", Secret(pem)),
+            ("PrivateJwk", Secret(jwk)),
+            ("Certificate", pair.certificate.Count == 0 ? null : Certificate([.. pair.certificate], pem)));
     }
 
     private object Secret(SecretBuffer text) => AsPlainText ? Encoding.UTF8.GetString(text.Span) : text.ToSecureString();

@@ -40,6 +40,6 @@ public sealed class GetVenafiSession : VenafiSessionCmdlet
     }
 
     private static RequestHeaders Headers(PSObject session) => VcSession.Value(session, VcSession.Key) is { } key
-        ? new RequestHeaders("tppl-api-key", Secrets.Reveal(key, "Key"))
-        : new RequestHeaders("Authorization", $"Bearer {Secrets.Reveal(AccessTokenOf(session), "AccessToken")}");
+        ? RequestHeaders.ApiKey(Secrets.Reveal(key, "Key"))
+        : RequestHeaders.Bearer(Secrets.Reveal(AccessTokenOf(session), "AccessToken"));
 }
