@@ -7,6 +7,24 @@ public class OperationTests
     private const string Token = """{"access_token":"t"}""";
 
     [Fact]
+    public void A_thread_may_wait_that_its_synchronization_context_needs()
+    {
+        using var server = new ScriptedServer(Token);
+        string? body = null;
+        var window = new Thread(() =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new BusyWindow());
+            using var operation = Operation.Create(Calls.Client);
+            using var answer = operation.Token(Calls.Request(server.Endpoint).Wire()).GetAwaiter().GetResult();
+            body = answer.Unwire().body;
+        })
+        { IsBackground = true };
+        window.Start();
+        Assert.True(window.Join(TimeSpan.FromSeconds(30)));
+        Assert.Equal(Token, body);
+    }
+
+    [Fact]
     public async Task A_slot_that_nobody_filled_is_refused()
     {
         using var operation = Operation.Create(Calls.Client);
@@ -113,5 +131,13 @@ public class OperationTests
         var bodies = await Task.WhenAll(Enumerable.Range(0, 64).Select(number => Task.Run(() => CallAsync(number))));
 
         Assert.All(bodies, body => Assert.Equal(Token, body));
+    }
+
+    /// <summary>Takes messages, and never gets to them.</summary>
+    private sealed class BusyWindow : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+        }
     }
 }

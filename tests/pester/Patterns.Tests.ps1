@@ -144,6 +144,27 @@ Describe 'A script that' {
         ($sent.Form.Keys | Sort-Object) -join ' ' | Should -BeExactly 'client_id client_secret grant_type redirect_uri refresh_token scope'
     }
 
+    It 'asks in the handler of a button, on a thread whose window takes no messages meanwhile' {
+        if (-not ('TokenKit.Tests.BusyWindow' -as [type])) {
+            Add-Type -Namespace TokenKit.Tests -Name BusyWindow -UsingNamespace System.Threading -MemberDefinition @'
+public sealed class Context : SynchronizationContext { public override void Post(SendOrPostCallback callback, object state) { } }
+'@
+        }
+        $pipeline = New-Pipeline $Module @'
+param($uri)
+[System.Threading.SynchronizationContext]::SetSynchronizationContext([TokenKit.Tests.BusyWindow+Context]::new())
+(token $uri -client_id demo-client -client_secret demo-secret -Verbose).token_type
+'@ $token_endpoint
+        try {
+            $running = $pipeline.BeginInvoke()
+            Wait-Until { $running.IsCompleted } 30000 | Should -BeTrue
+            $pipeline.EndInvoke($running) | Should -BeExactly Bearer
+            $pipeline.Streams.Verbose | Should -Not -BeNullOrEmpty
+        } finally {
+            $pipeline.Dispose()
+        }
+    }
+
     It 'writes parameter names in any letter case' {
         (token -URI $token_endpoint -Client_Id demo-client -CLIENT_SECRET demo-secret -Client_Auth_Method CLIENT_SECRET_BASIC).token_type | Should -BeExactly Bearer
     }

@@ -116,6 +116,10 @@ fn csharp() -> Result<String, Error> {
     )?;
     // Fully optimised code costs the first call of a process, the only one of many scripts, a third of its time.
     let text = replace(&text, "[MethodImpl(MethodImplOptions.AggressiveOptimization)]\n", "\n")?;
+    // A caller may block the thread that its synchronization context belongs to, as a handler of a window's button does.
+    let text = replace(&text, "return await _cs;", "return await _cs.ConfigureAwait(false);")?;
+    // Whatever awaits an answer goes on where it arrives, without a way through another thread: it must not block.
+    let text = replace(&text, "(TaskCreationOptions.RunContinuationsAsynchronously)", "()")?;
     Ok(tidy(&text))
 }
 

@@ -22,12 +22,11 @@ mod slots;
 pub mod store;
 pub mod venafi;
 pub mod wiping;
-mod wire_buffers;
 
 use interoptopus::inventory::RustInventory;
 use interoptopus::lang::function::FunctionInfo as _;
 use interoptopus::pattern::guard::Version;
-use interoptopus::{builtins_string, ffi, service};
+use interoptopus::{builtins_string, builtins_wire, ffi, service};
 
 // A constant: `interoptopus::guard!` would put all that describes the API into the library, and read it at the first
 // call.
@@ -42,7 +41,7 @@ fn __api_guard() -> Version {
 pub fn inventory() -> RustInventory {
     RustInventory::new()
         .register(builtins_string!())
-        .register(wire_buffers::register)
+        .register(builtins_wire!())
         .register(service!(service::TokenClient))
         .register(service!(service::Operation))
         .register(|inventory: &mut RustInventory| __api_guard::register(inventory))
