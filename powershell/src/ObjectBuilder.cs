@@ -9,13 +9,13 @@ namespace TokenKit;
 /// <remarks>Asking the object itself what it has already takes longer than all the rest.</remarks>
 internal sealed class ObjectBuilder
 {
-    private readonly Dictionary<string, PSNoteProperty> members = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, object?> members = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The object.</summary>
     internal PSObject Result { get; } = new();
 
     /// <summary>The value of a member, or <c>null</c>.</summary>
-    internal object? this[string name] => members.GetValueOrDefault(name)?.Value;
+    internal object? this[string name] => members.GetValueOrDefault(name);
 
     /// <summary>Whether there is such a member.</summary>
     internal bool Has(string name) => members.ContainsKey(name);
@@ -27,13 +27,14 @@ internal sealed class ObjectBuilder
         {
             return;
         }
-        if (members.TryGetValue(name, out PSNoteProperty? known))
+        if (members.ContainsKey(name))
         {
-            known.Value = value;
-            return;
+            Result.Properties[name].Value = value;
         }
-        var member = new PSNoteProperty(name, value);
-        members.Add(name, member);
-        Result.Properties.Add(member, preValidated: true);
+        else
+        {
+            Result.Properties.Add(new PSNoteProperty(name, value), preValidated: true);
+        }
+        members[name] = value;
     }
 }

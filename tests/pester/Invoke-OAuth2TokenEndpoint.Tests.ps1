@@ -364,6 +364,13 @@ Describe 'The response' {
         (token (Set-Json "{`"access_token`":`"t`"$_}") -client_id app -code c0de).psobject.Properties['expiry_datetime'] | Should -Be $null
     }
 
+    It 'takes the last of several members with one name, as the library does' {
+        $response = token (Set-Json '{"access_token":"first","a":{"b":1,"B":2},"Access_Token":"second","access_token":"last"}') -client_id app -code c0de
+        $response.access_token | Should -BeExactly last
+        $response.a.b | Should -Be 2
+        $response.psobject.Properties.Name -join ' ' | Should -BeExactly 'access_token a'
+    }
+
     It 'replaces a member named expiry_datetime' {
         $response = token (Set-Json '{"access_token":"t","expiry_datetime":"x","expires_in":60}') -client_id app -code c0de
         $response.expiry_datetime | Should -BeOfType datetime
