@@ -127,7 +127,8 @@ function Set-ReproducibleBuild([string] $Platform) {
     $env:CARGO_ENCODED_RUSTFLAGS = $flags -join [char]0x1f
     if ($Platform -notlike 'win-*') {
         $maps = $folders.Keys.ForEach{ "'-ffile-prefix-map=$_=$($folders[$_])'" }
-        $env:CFLAGS = (@($env:CFLAGS).Where{ $_ } + $maps) -join ' '
+        # Nothing is thrown through C.
+        $env:CFLAGS = (@($env:CFLAGS).Where{ $_ } + $maps + '-fno-asynchronous-unwind-tables') -join ' '
         $env:CC_SHELL_ESCAPED_FLAGS = $env:ZERO_AR_DATE = '1'
     }
 }

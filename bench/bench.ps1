@@ -42,6 +42,7 @@ $native = @(Get-ChildItem (Split-Path $Module) -Recurse -File | Where-Object Nam
 $executable = if ($IsWindows) { '.exe' }
 $pwsh = (Get-Process -Id $PID).Path
 $rounds = if ($Smoke) { 1 } else { 9 }
+$warmUp = if ($Smoke) { 1 } else { 5 }
 # How much there is to do, in a real run and in a smoke run.
 function Select-Size([int] $Full, [int] $Little) { if ($Smoke) { $Little } else { $Full } }
 
@@ -79,7 +80,7 @@ try {
         rest = { Invoke-Job $rest "rest $count" $count }
     }
     if ($script) { $contenders.script = { Invoke-Job $script "cmdlet $count" $count } }
-    $warm = Measure-Round $contenders (Select-Size 15 1) -WarmUp
+    $warm = Measure-Round $contenders (Select-Size 15 1) -WarmUp $warmUp
     Add-Row 'warm call' $warm.cmdlet 'server alone (bytes on a socket)' $warm.server -Unit ms -Difference
     Add-Row 'warm call' $warm.cmdlet 'raw reqwest' $warm.reqwest -Unit ms -Difference -AtMost 0.12
     Add-Row 'warm call' $warm.cmdlet 'core crate' $warm.core -Unit ms -Difference
@@ -106,7 +107,7 @@ try {
         core = { Invoke-Job $rust "core-many $count $width" $count }
         pipe = { Invoke-Job $cmdlet "pipe $count $width" $count }
     }
-    $bulk = Measure-Round $contenders (Select-Size 15 1) -WarmUp
+    $bulk = Measure-Round $contenders (Select-Size 15 1) -WarmUp $warmUp
     Add-Row $clients $bulk.pipe 'raw reqwest' $bulk.reqwest -Unit /s -AtLeast 0.85
     Add-Row $clients $bulk.pipe 'core crate' $bulk.core -Unit /s
     $contenders = [ordered]@{
@@ -131,7 +132,7 @@ try {
         }
         # It knows no EdDSA.
         if ($algorithm -ne 'EdDSA') { $contenders.identitymodel = { Invoke-Job $binding "verify $count $algorithm" $count } }
-        $verify = Measure-Round $contenders $rounds -WarmUp
+        $verify = Measure-Round $contenders $rounds -WarmUp $warmUp
         Add-Row "verify $algorithm" $verify.cmdlet "core crate, $cores cores" $verify.crate -Unit /s -AtLeast 0.8
         Add-Row "verify $algorithm" $verify.cmdlet "signature alone (aws-lc), $cores cores" $verify.signature -Unit /s
         if ($algorithm -ne 'EdDSA') {
@@ -145,7 +146,7 @@ try {
         cmdlet = { Invoke-Job $cmdlet "decode $count" $count }
         identitymodel = { Invoke-Job $rest "decode-identitymodel $count" $count }
     }
-    $decode = Measure-Round $contenders $rounds -WarmUp
+    $decode = Measure-Round $contenders $rounds -WarmUp $warmUp
     Add-Figure 'decode in the core' $decode.crate -Unit /s -AtLeast 300000
     Add-Row 'decode in the core' $decode.crate 'IdentityModel in .NET' $decode.binding -Unit /s
     Add-Row 'decode in PowerShell' $decode.cmdlet 'IdentityModel in PowerShell' $decode.identitymodel -Unit /s -AtLeast 1
@@ -159,7 +160,7 @@ try {
         fsync = { Invoke-Job $rust "fsync $($count / 5)" ($count / 5) }
         cmdlet = { Invoke-Job $cmdlet "store-read $count" $count }
     }
-    $store = Measure-Round $contenders $rounds -WarmUp
+    $store = Measure-Round $contenders $rounds -WarmUp $warmUp
     Add-Figure 'store: read' $store.read -Unit ms -AtMost 0.2
     Add-Figure 'store: Get-D365LcsApiConfig' $store.cmdlet -Unit ms
     Add-Row 'store: locked write' $store.write 'the same file, synced, without store' $store.fsync -Unit ms -Quotient -AtMost 2
@@ -188,7 +189,8 @@ try {
     $full = Measure-Round $contenders $rounds
     Add-Row "store: read, $('{0:n0}' -f $sections) sections" $full.read 'of 1 section' $store.read -Unit ms -Quotient -AtMost 1.25
     Add-Row "store: locked write, $('{0:n0}' -f $sections) sections" $full.write 'of 1 section' $store.write -Unit ms -Quotient -AtMost 1.25
-    $count = Select-Size 2000 16
+    # In each runspace PowerShell compiles the first calls anew: with few of them, that would be measured.
+    $count = Select-Size 12800 16
     $contenders = [ordered]@{}
     $most = Select-Size 64 4
     foreach ($width in 1, $cores, $most | Select-Object -Unique) {

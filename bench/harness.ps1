@@ -42,13 +42,14 @@ function Invoke-Program([string] $Program, [string] $Command, [switch] $Answer) 
     if ($Answer) { [double]::Parse($output, [cultureinfo]::InvariantCulture) } else { $seconds }
 }
 
-# Lets the contenders take turns; each round begins with the next one. Returns the samples of each.
-function Measure-Round([Collections.IDictionary] $Contender, [int] $Repeat, [switch] $WarmUp) {
+# Lets the contenders take turns; each round begins with the next one. Returns the samples of each. To warm up, each has
+# some rounds before that: .NET compiles anew what runs often.
+function Measure-Round([Collections.IDictionary] $Contender, [int] $Repeat, [int] $WarmUp) {
     $names = @($Contender.Keys)
     $samples = @{}
     foreach ($name in $names) {
         $samples[$name] = [Collections.Generic.List[double]]::new()
-        if ($WarmUp) { $null = & $Contender[$name] }
+        for ($round = 0; $round -lt $WarmUp; $round++) { $null = & $Contender[$name] }
     }
     for ($round = 0; $round -lt $Repeat; $round++) {
         if (Test-Path function:Clear-Server) { Clear-Server }

@@ -9,6 +9,8 @@
     PowerShellVersion    = '7.4'
     CompatiblePSEditions = 'Core'
 
+    # Loaded first: the members in TokenKit.Types.ps1xml are methods of it.
+    RequiredAssemblies   = @('TokenKit.dll')
     TypesToProcess       = @('TokenKit.Types.ps1xml')
     FormatsToProcess     = @('TokenKit.Format.ps1xml')
 

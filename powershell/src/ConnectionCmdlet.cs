@@ -12,28 +12,31 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
 
     private bool isWarned;
 
+    /// <summary>What the environment says of proxies; read once for all objects of a pipeline.</summary>
+    private (string? Http, string? Https, string? Exceptions)? environment;
+
     /// <summary>The proxy to use.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ProxyAddress]
-    public Uri? Proxy { get; set; }
+    public virtual Uri? Proxy { get; set; }
 
     /// <summary>User name and password for the proxy.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Credential]
-    public PSCredential? ProxyCredential { get; set; }
+    public virtual PSCredential? ProxyCredential { get; set; }
 
     /// <summary>A file with certificates that are trusted beside the system's.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
-    public string? CertificateAuthority { get; set; }
+    public virtual string? CertificateAuthority { get; set; }
 
     /// <summary>How often a request that failed for a passing reason is repeated.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateRange(0, 100)]
-    public int MaximumRetryCount { get; set; } = 3;
+    public virtual int MaximumRetryCount { get; set; } = 3;
 
     /// <summary>Accepts http for a host that is not loopback.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
-    public SwitchParameter AllowUnencryptedAuthentication { get; set; }
+    public virtual SwitchParameter AllowUnencryptedAuthentication { get; set; }
 
     /// <inheritdoc/>
     private protected override string Waiting => "Waiting for the answer";
@@ -98,9 +101,7 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
             throw Failures.Invalid("-ProxyCredential needs -Proxy.");
         }
         // On Unix $env: changes the variables of .NET but not those that native code sees.
-        string? all = Variable("all_proxy");
-        string? http = Variable("http_proxy") ?? all;
-        string? https = Variable("https_proxy") ?? all;
+        (string? http, string? https, string? exceptions) = environment ??= ReadEnvironment();
         if (http is null && https is null && !OperatingSystem.IsLinux())
         {
             return Native.Proxy.System;
@@ -109,8 +110,14 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
         {
             http = http is null ? null : call.Put(http),
             https = https is null ? null : call.Put(https),
-            no_proxy = Variable("no_proxy"),
+            no_proxy = exceptions,
         });
+    }
+
+    private static (string? Http, string? Https, string? Exceptions) ReadEnvironment()
+    {
+        string? all = Variable("all_proxy");
+        return (Variable("http_proxy") ?? all, Variable("https_proxy") ?? all, Variable("no_proxy"));
     }
 
     private static string? Variable(string name) =>

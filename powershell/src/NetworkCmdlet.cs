@@ -10,7 +10,7 @@ public abstract class NetworkCmdlet : ConnectionCmdlet
     /// <summary>Time allowed for the whole call, repeated attempts included.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Duration]
-    public TimeSpan Timeout { get; set; } = UsualTimeout;
+    public virtual TimeSpan Timeout { get; set; } = UsualTimeout;
 
     /// <summary>How the requests of <paramref name="call"/> travel.</summary>
     private protected HttpOptions HttpOptions(Call call) => HttpOptions(call, Timeout);

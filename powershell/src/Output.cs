@@ -37,31 +37,27 @@ internal static class Output
     /// </summary>
     internal static PSObject TokenResponse(TokenResponse response)
     {
-        PSObject token = Object(response.body);
+        ObjectBuilder token = Build(response.body);
         if (response.expires_at_ms is { } milliseconds)
         {
-            Set(token, "expiry_datetime", DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).LocalDateTime);
+            token.Set("expiry_datetime", DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).LocalDateTime);
         }
-        return Typed(token, TokenResponseType);
+        return Typed(token.Result, TokenResponseType);
     }
 
     /// <summary>The server's JSON as object, with a message for the user when the server wrote none.</summary>
     internal static PSObject DeviceAuthorization(DeviceAuthorizationResponse response)
     {
-        PSObject reply = Object(response.body);
-        if (reply.Properties["message"]?.Value is not string { Length: > 0 })
+        ObjectBuilder reply = Build(response.body);
+        if (reply["message"] is not string { Length: > 0 })
         {
-            Set(reply, "message", response.message);
+            reply.Set("message", response.message);
         }
-        return Typed(reply, DeviceAuthorizationType);
+        return Typed(reply.Result, DeviceAuthorizationType);
     }
 
     /// <summary>A JSON object, its members in their order.</summary>
-    internal static PSObject Object(string json)
-    {
-        using JsonDocument document = Parse(json);
-        return Object(document.RootElement);
-    }
+    internal static PSObject Object(string json) => Build(json).Result;
 
     /// <summary>A JSON object that has a view.</summary>
     internal static PSObject Object(string json, string type) => Typed(Object(json), type);
@@ -77,12 +73,12 @@ internal static class Output
     /// <summary>A new object that has a view, its members in this order.</summary>
     internal static PSObject Make(string type, params IEnumerable<(string Name, object? Value)> members)
     {
-        var result = new PSObject();
+        var result = new ObjectBuilder();
         foreach ((string name, object? value) in members)
         {
-            result.Properties.Add(new PSNoteProperty(name, value), preValidated: true);
+            result.Set(name, value);
         }
-        return Typed(result, type);
+        return Typed(result.Result, type);
     }
 
     /// <summary>Any JSON value.</summary>
@@ -98,7 +94,7 @@ internal static class Output
     /// <summary>Any JSON value.</summary>
     internal static object? Value(JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Object => Object(element),
+        JsonValueKind.Object => Build(element).Result,
         JsonValueKind.Array => element.EnumerateArray().Select(Value).ToArray(),
         JsonValueKind.String => element.GetString(),
         JsonValueKind.Number => Number(element),
@@ -117,14 +113,20 @@ internal static class Output
         return text.AsSpan().IndexOfAny(".eE") < 0 ? BigInteger.Parse(text, CultureInfo.InvariantCulture) : element.GetDouble();
     }
 
-    private static PSObject Object(JsonElement element)
+    private static ObjectBuilder Build(string json)
+    {
+        using JsonDocument document = Parse(json);
+        return Build(document.RootElement);
+    }
+
+    private static ObjectBuilder Build(JsonElement element)
     {
         var result = new ObjectBuilder();
         foreach (JsonProperty member in element.EnumerateObject())
         {
             result.Set(member.Name, Value(member.Value));
         }
-        return result.Result;
+        return result;
     }
 
     /// <summary>Of several members with one name the last counts, as everywhere in JSON. PowerShell knows no empty name.</summary>

@@ -21,8 +21,11 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
 
     private readonly CancellationTokenSource stopping = new();
 
-    // Never disposed of: a call that ends after the cmdlet, because it was stopped, still adds to it.
-    private readonly BlockingCollection<Action> work = [];
+    private readonly ConcurrentQueue<Action> work = new();
+
+    // Over a short way an answer comes sooner than a thread that sleeps wakes up, so it looks out for a moment before. Never
+    // disposed of: a call that ends after the cmdlet, because it was stopped, still says so.
+    private readonly ManualResetEventSlim added = new(false, spinCount: 400);
     private readonly Queue<PendingCall> calls = new();
     private readonly HashSet<string> warned = [];
     private readonly long begun = Stopwatch.GetTimestamp();
@@ -65,7 +68,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     internal T OnPipelineThread<T>(Func<T> function)
     {
         var result = new TaskCompletionSource<T>();
-        work.Add(() =>
+        Queue(() =>
         {
             try
             {
@@ -189,7 +192,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
             happened.kind.IsWaiting ? new Countdown(happened.kind.AsWaiting())
             : happened.kind.IsRetrying ? new Countdown(happened.kind.AsRetrying())
             : null;
-        work.Add(() => Show(happened, request, left));
+        Queue(() => Show(happened, request, left));
     }
 
     /// <summary>
@@ -242,7 +245,7 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     {
         running++;
         call.ContinueWith(
-            _ => work.Add(() =>
+            _ => Queue(() =>
             {
                 running--;
                 atEnd();
@@ -253,30 +256,40 @@ public abstract class TokenKitCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Queues what is to be done on the pipeline thread, behind the messages that came before.</summary>
-    private protected void Queue(Action action) => work.Add(action);
+    private protected void Queue(Action action)
+    {
+        work.Enqueue(action);
+        added.Set();
+    }
 
     private void Wait(Func<bool> isEnough)
     {
         long started = Stopwatch.GetTimestamp();
         while (!isEnough())
         {
-            Action? next;
-            try
+            added.Reset();
+            if (work.TryDequeue(out Action? next))
             {
-                work.TryTake(out next, (int)Patience.TotalMilliseconds / 4, Cancellation);
+                next();
             }
-            catch (OperationCanceledException)
+            else
             {
-                throw new PipelineStoppedException();
+                try
+                {
+                    added.Wait((int)Patience.TotalMilliseconds / 4, Cancellation);
+                }
+                catch (OperationCanceledException)
+                {
+                    throw new PipelineStoppedException();
+                }
             }
-            next?.Invoke();
             WriteFinished();
             if (!isEnough() && Stopwatch.GetElapsedTime(started) >= Patience)
             {
                 ShowProgress();
             }
         }
-        while (work.TryTake(out Action? rest))
+        while (work.TryDequeue(out Action? rest))
         {
             rest();
         }

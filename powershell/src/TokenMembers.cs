@@ -6,8 +6,8 @@ using System.Security;
 namespace TokenKit;
 
 /// <summary>
-/// What tokens of the module can be asked for, beside what the server sent: the script methods in TokenKit.Types.ps1xml
-/// call it. Nothing here is a visible property, so it is in no JSON, CSV or <c>Select-Object *</c>.
+/// What tokens of the module can be asked for, beside what the server sent: the code methods in TokenKit.Types.ps1xml
+/// are these. Nothing here is a visible property, so it is in no JSON, CSV or <c>Select-Object *</c>.
 /// </summary>
 public static class TokenMembers
 {
@@ -21,6 +21,14 @@ public static class TokenMembers
 
     /// <summary>Where the time of expiry is.</summary>
     private static readonly string[] Expiries = ["expiry_datetime", "expires_on", "activetokenexpireson", "Expires"];
+
+    /// <summary>The name of the object's type: a token in a text by mistake is named, not shown.</summary>
+    /// <param name="item">An object of the module.</param>
+    public static string TypeName(PSObject item)
+    {
+        ArgumentNullException.ThrowIfNull(item);
+        return item.TypeNames[0];
+    }
 
     /// <summary>The header that authorizes a request, for <c>Invoke-RestMethod -Headers</c> (RFC 6750 section 2.1).</summary>
     /// <param name="token">A token, or a session or answer that holds one.</param>

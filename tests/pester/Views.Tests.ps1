@@ -275,6 +275,6 @@ Describe 'A token' {
         $token | Export-Clixml $file
         Get-Content $file -Raw | Should -Not -Match '<SS|ToHeaders|ToSecureString'
         ($token | Get-Member -MemberType Properties).Count | Should -Be 5
-        (($token | Get-Member -MemberType ScriptMethod).Name) -join ' ' | Should -BeExactly 'IsExpired TimeLeft ToHeaders ToSecureString ToString'
+        (($token | Get-Member -MemberType CodeMethod).Name) -join ' ' | Should -BeExactly 'IsExpired TimeLeft ToHeaders ToSecureString ToString'
     }
 }

@@ -8,6 +8,10 @@ use serde_json::json;
 use tokenkit::jwt::{self, Algorithm, Header, KeyType, SigningKey, Validation, decode_unverified};
 use tokenkit::{Attempt, ClientAuthentication, Grant, HttpResponse, Secret, TokenRequest};
 
+/// So that allocations are counted, too.
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     divan::main();
 }

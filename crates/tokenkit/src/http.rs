@@ -24,6 +24,9 @@ use crate::token::is_loopback;
 /// Larger answers are refused: no token response comes near.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// What to make room for when a server does not tell the length. All of it is wiped after use.
+const USUAL_BODY: u64 = 4096;
+
 /// Connections kept for this many different configurations; the one unused longest goes first.
 const MAX_POOLS: usize = 16;
 
@@ -385,11 +388,11 @@ async fn exchange(
         ));
     }
     let too_large = || too_large(request, status);
-    let expected = response.content_length().unwrap_or(0);
-    if expected > MAX_BODY as u64 {
+    let expected = usize::try_from(response.content_length().unwrap_or(USUAL_BODY)).unwrap_or(usize::MAX);
+    if expected > MAX_BODY {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).max(4096));
+    let mut body = Vec::with_capacity(expected);
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > MAX_BODY {
             return Err(too_large());

@@ -9,7 +9,7 @@ namespace TokenKit.Commands;
 [Cmdlet(VerbsDiagnostic.Test, "JsonWebToken", HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Test-JsonWebToken.md")]
 [OutputType(typeof(JwtValidation), typeof(bool))]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol.
-public sealed class TestJsonWebToken : NetworkCmdlet
+public sealed class TestJsonWebToken : PipedTextCmdlet
 {
     /// <summary>Tokens for one native call: enough to keep all cores busy, few enough to see results soon.</summary>
     private const int BatchSize = 500;

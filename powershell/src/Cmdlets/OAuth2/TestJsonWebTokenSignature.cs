@@ -9,7 +9,7 @@ namespace TokenKit.Commands;
 [Cmdlet(VerbsDiagnostic.Test, "JsonWebTokenSignature", DefaultParameterSetName = CertificateSet, HelpUri = "https://github.com/tokenkit/tokenkit/blob/main/powershell/docs/Test-JsonWebTokenSignature.md")]
 [OutputType(typeof(bool))]
 #pragma warning disable CA1707, IDE1006 // The parameters have the names of the protocol, as scripts know them.
-public sealed class TestJsonWebTokenSignature : NetworkCmdlet
+public sealed class TestJsonWebTokenSignature : PipedTextCmdlet
 {
     private const string CertificateSet = "certificate";
     private const string ClientSecretSet = "client_secret";
