@@ -28,7 +28,7 @@ Describe 'A smoke run of the bench' {
             '* clients, * at a time|raw reqwest', '* clients, * at a time|ForEach-Object -Parallel, Invoke-RestMethod', 'their memory|of one call'
             'verify RS256|core crate*', 'verify ES256|IdentityModel*', 'verify EdDSA|signature alone*', 'decode in PowerShell|IdentityModel*'
             'store: read|', 'store: locked write|the same file*', 'calls *|calls *', 'store: read, * sections|of 1 section', '* runspaces|1 runspace'
-            'Import-Module|an empty binary module', 'first token, start to exit|Invoke-RestMethod', 'native library|', 'module|'
+            'Import-Module|an empty binary module', 'first token over https|Invoke-RestMethod', 'first token over http, without the start|Invoke-RestMethod', 'native library|', 'module|'
         )) {
             @($comparisons -like $expected).Count | Should -BeGreaterThan 0 -Because $expected
         }
