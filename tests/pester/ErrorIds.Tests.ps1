@@ -68,6 +68,7 @@ BeforeDiscovery {
         port_in_use                    = { authorize https://as.example/authorize -client_id app -redirect_uri "http://127.0.0.1:$($listener.LocalEndpoint.Port)/" -Force }
         expired_token                  = { token (New-Answer 400 '{"error":"expired_token"}') -client_id app -device_code d3vice }
         store_key_missing              = { Lock-Store; $env:TOKENKIT_STORE_KEY = $null; Get-D365LcsApiConfig }
+        invalid_store_key              = { $env:TOKENKIT_STORE_KEY = 'garbage'; Get-TokenKitStore }
         store_key_wrong                = { Lock-Store; $env:TOKENKIT_STORE_KEY = New-StoreKey; Get-D365LcsApiConfig }
         invalid_import                 = { Import-D365LcsApiConfig -Path (New-Item "$TestDrive/text.txt" -Value text -Force) }
         missing_bearer_token           = { $null = New-Store; Get-D365LcsApiConfig -AsHeaders }

@@ -61,10 +61,21 @@ Describe 'Get-TokenKitStore' {
         (Get-Failure { Get-D365LcsApiConfig } | Format-List * -Force | Out-String) | Should -Not -Match ([regex]::Escape($env:TOKENKIT_STORE_KEY))
     }
 
+    It 'says that a key is not used when the store was made without one, as each command that writes does' {
+        $null = New-Store
+        Set-D365LcsApiConfig -ProjectId 1
+        $env:TOKENKIT_STORE_KEY = [Convert]::ToBase64String([byte[]](2..33))
+        $status = Get-TokenKitStore
+        $status.Sealed | Should -BeFalse
+        $status.Note | Should -Match 'not used'
+        Set-D365LcsApiConfig -ProjectId 2 -WarningVariable warnings -WarningAction SilentlyContinue
+        "$warnings" | Should -BeExactly $status.Note
+    }
+
     It 'refuses a key that is none, and does not quote it' {
         $env:TOKENKIT_STORE_KEY = 'c4nary'
         $failure = Get-Failure { Set-D365LcsApiConfig -ProjectId 1 }
-        Get-ErrorId $failure | Should -Match '^invalid_key$'
+        Get-ErrorId $failure | Should -Match '^invalid_store_key$'
         $failure | Format-List * -Force | Out-String | Should -Not -Match c4nary
         $folder | Should -Not -Exist
     }

@@ -62,7 +62,7 @@ Describe 'Move-TokenKitStore' {
         @{ Name = 'no key'; With = @{ Backend = 'key' }; ErrorId = 'invalid_argument' }
         @{ Name = 'two keys'; With = @{ Backend = 'key'; Key = 'x'; KeyFile = 'y' }; ErrorId = 'invalid_argument' }
         @{ Name = 'a key for none'; With = @{ Backend = 'file'; Key = 'x' }; ErrorId = 'invalid_argument' }
-        @{ Name = 'a short key'; With = @{ Backend = 'key'; Key = 'c2hvcnQ=' }; ErrorId = 'invalid_key' }
+        @{ Name = 'a short key'; With = @{ Backend = 'key'; Key = 'c2hvcnQ=' }; ErrorId = 'invalid_store_key' }
         @{ Name = 'another place'; With = @{ Backend = 'cloud' }; ErrorId = 'ParameterArgumentValidationError' }
     ) {
         Get-ErrorId (Get-Failure { Move-TokenKitStore @With }) | Should -Match "^($ErrorId)$"

@@ -280,6 +280,8 @@ error_codes! {
     StoreVersion = "store_version", "Update TokenKit: a later version has written this store.";
     /// The store is sealed, and its key was not given.
     StoreKeyMissing = "store_key_missing", "Give the key that seals the store, or move the store away and begin a new one.";
+    /// The key of a store cannot be read, or is none.
+    InvalidStoreKey = "invalid_store_key", "Give 32 random bytes in base64, as `openssl rand -base64 32` makes them.";
     /// A key was given, but it is not that of the store.
     StoreKeyWrong = "store_key_wrong", "Give the key with which the store was sealed. Nothing was changed.";
     /// The key is in the keyring of the operating system, and that does not answer.

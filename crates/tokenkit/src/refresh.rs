@@ -50,7 +50,8 @@ impl Client {
     /// Refreshes a token under a lock of `store`, so that no refresh token is spent twice:
     ///
     /// - Who presents a token that was spent in the last two minutes gets the answer that it got, without a request.
-    /// - When the token is the one that `kept` names, the new tokens are kept there before they are returned.
+    /// - When the token is the one that `kept` names, the new tokens are kept there before they are returned. What another one
+    ///   got is kept in the memory of the process only.
     /// - When it was spent longer ago, or the server refuses it, and `kept` has a newer one, that one is refreshed.
     ///
     /// Failures are not kept. A request that was sent is finished even when the future is dropped. A store that cannot
@@ -112,7 +113,13 @@ impl Client {
             }
         };
         let wanted = name_of(request);
-        if let Some(record) = store.record(hash).await? {
+        let recorded = store.record(hash).await?;
+        // A token that the section does not keep, such as one of its temporary layer, gets on no disk by being refreshed.
+        let on_disk = match kept {
+            Some(kept) => recorded.is_some() || holds(&store.read_stored(&kept.section).await?, kept, hash),
+            None => true,
+        };
+        if let Some(record) = recorded.or_else(|| store.tokens().answer(hash)) {
             let spent = record.next != hash;
             if spent && let Some(kept) = kept {
                 // Whoever refreshed it was killed before the section had the new token.
@@ -146,7 +153,7 @@ impl Client {
                         next: members(&response).refresh_token.map_or(hash, |next| TokenHash::of(&next)),
                         response,
                     };
-                    if let Err(error) = keep(&store, kept.as_ref(), hash, &record).await {
+                    if let Err(error) = keep(&store, kept.as_ref(), hash, &record, on_disk).await {
                         // The tokens are there all the same, and must not be lost with the error.
                         let text = format!("The new tokens could not be kept: {error}");
                         store.observer().event(Event::Warning(text));
@@ -212,8 +219,13 @@ async fn keep(
     kept: Option<&KeptToken>,
     hash: TokenHash,
     record: &Refreshed,
+    on_disk: bool,
 ) -> Result<(), Error> {
-    store.keep_record(hash, record).await?;
+    if on_disk {
+        store.keep_record(hash, record).await?;
+    } else {
+        store.remember(hash, record.clone());
+    }
     match kept {
         Some(kept) => adopt(store, kept, hash, record).await,
         None => Ok(()),
@@ -223,23 +235,24 @@ async fn keep(
 /// Puts the new tokens where the old one is kept: in the section and in its temporary layer.
 async fn adopt(store: &Store, kept: &KeptToken, old: TokenHash, record: &Refreshed) -> Result<(), Error> {
     let members = members(&record.response);
-    let holds = move |section: &Section, kept: &KeptToken| {
-        section.secret(&kept.refresh_token).is_some_and(|token| TokenHash::of(token) == old)
-    };
-    if store.layer(&kept.section).is_some_and(|layer| holds(&layer, kept)) {
+    if store.layer(&kept.section).is_some_and(|layer| holds(&layer, kept, old)) {
         store.update_temporary(&kept.section, |layer| put(layer, kept, &members))?;
     }
-    if !holds(&store.read_stored(&kept.section).await?, kept) {
+    if !holds(&store.read_stored(&kept.section).await?, kept, old) {
         return Ok(());
     }
     let place = kept.clone();
     let change = move |section: &mut Section, _: &Records<'_>| {
-        if holds(section, &place) {
+        if holds(section, &place, old) {
             put(section, &place, &members);
         }
         Ok(())
     };
     store.transact(&kept.section, false, change).await
+}
+
+fn holds(section: &Section, kept: &KeptToken, token: TokenHash) -> bool {
+    section.secret(&kept.refresh_token).is_some_and(|held| TokenHash::of(held) == token)
 }
 
 fn put(section: &mut Section, kept: &KeptToken, members: &Members) {

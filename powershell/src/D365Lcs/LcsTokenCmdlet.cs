@@ -92,7 +92,7 @@ public abstract class LcsTokenCmdlet : NetworkCmdlet
     private void FailMissing(FailureException failure)
     {
         ErrorRecord record = failure.ToRecord(EmptyId, null);
-        record.ErrorDetails = new ErrorDetails($"{failure.Message} {SaveAdvice}");
+        record.ErrorDetails = new ErrorDetails($"{failure.Message} {SaveAdvice}") { RecommendedAction = SaveAdvice };
         if (MyInvocation.ExpectingInput && !IsThrowing)
         {
             // The next object may have the value.

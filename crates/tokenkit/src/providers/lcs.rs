@@ -301,6 +301,7 @@ pub async fn clear(store: &Store, names: &[String], temporary: bool) -> Result<S
         doomed.push(*known);
     }
     let all = doomed.is_empty() || NAMES.iter().all(|name| doomed.contains(name));
+    let has_tokens = all || [BEARER_TOKEN, REFRESH_TOKEN].iter().any(|name| doomed.contains(name));
     let clear = move |section: &mut Section| {
         let names: Vec<_> = section.names().map(str::to_owned).collect();
         // Without the refresh token it does not matter who issued it.
@@ -312,6 +313,9 @@ pub async fn clear(store: &Store, names: &[String], temporary: bool) -> Result<S
     };
     if temporary {
         let changed = store.update_temporary(SECTION, clear)?;
+        if has_tokens {
+            store.tokens().forget_answers();
+        }
         return Ok(Saved { changed, ..Saved::default() });
     }
     let before = store.layer(SECTION);
@@ -328,6 +332,10 @@ pub async fn clear(store: &Store, names: &[String], temporary: bool) -> Result<S
     }
     if all {
         store.remove(SECTION).await?;
+    }
+    if has_tokens {
+        // They hold the tokens, too.
+        store.forget_records().await?;
     }
     Ok(Saved { changed, ..Saved::default() })
 }

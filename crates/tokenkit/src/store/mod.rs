@@ -301,12 +301,19 @@ impl Store {
         change: impl FnOnce(&mut Section, &Records<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         check_name(name)?;
-        self.settings_or_new().await?;
+        let settings = self.settings_or_new().await?;
+        if let Some(text) = self.unused_key(&settings) {
+            self.observer.event(Event::Warning(text));
+        }
         let held = self.lock_to_write(name).await?;
         let access = self.access_again().await?;
         let (store, name) = (self.clone(), name.to_owned());
+        let clean = self.is_time_to_clean();
         blocking(move || {
             let _held = held;
+            if clean {
+                record::remove_old(&access);
+            }
             let mut section = access.load_to_change(Kind::Section, &name)?;
             let result = change(&mut section, &Records(&access))?;
             if section.changed().next().is_some() {
@@ -382,9 +389,21 @@ impl Store {
                 damaged: vec![],
             });
         };
+        let unused = self.unused_key(&settings);
         let keys = self.keys(&settings).await;
         let access = self.access_with(settings, keys);
-        blocking(move || Ok(describe(&access))).await
+        let described = blocking(move || Ok(describe(&access))).await?;
+        Ok(Status { note: described.note.or(unused), ..described })
+    }
+
+    /// What to say of a key that was given for a store without one.
+    fn unused_key(&self, settings: &Settings) -> Option<String> {
+        let is_unused =
+            self.key.is_some() && settings.current.backend == Backend::File && settings.next.is_none();
+        is_unused.then(|| {
+            "The key that was given is not used: this store was made without one, and its files are plain until it is moved to the key."
+                .into()
+        })
     }
 
     /// Seals the store with another key, or not at all. What was interrupted is finished by the same call; until then
@@ -752,7 +771,7 @@ fn key_in(path: &Path) -> Result<SealKey, Error> {
     let text = fs::read(path).map(Secret::from).map_err(|error| {
         let message =
             format!("The file {} with the key of the store cannot be read: {error}.", path.display());
-        Error::invalid(ErrorCode::InvalidKey, message)
+        Error::invalid(ErrorCode::InvalidStoreKey, message)
     })?;
     SealKey::from_text(&text)
 }

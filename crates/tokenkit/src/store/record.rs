@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -39,7 +39,7 @@ const REMEMBERED: usize = 4096;
 pub(crate) struct TokenHash([u8; 32]);
 
 /// What a refresh token got.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Refreshed {
     /// When.
     pub(crate) at: DateTime<Utc>,
@@ -65,6 +65,8 @@ pub(crate) struct Tokens {
     seen: Mutex<HashSet<TokenHash>>,
     /// Access tokens that were requested.
     origins: Mutex<HashMap<TokenHash, Origin>>,
+    /// What refresh tokens got that no store keeps.
+    answers: Mutex<HashMap<TokenHash, Refreshed>>,
     cleaned: Mutex<Option<Instant>>,
 }
 
@@ -113,6 +115,15 @@ impl Tokens {
 
     pub(crate) fn was_seen(&self, token: &Secret) -> bool {
         guard(&self.seen).contains(&TokenHash::of(token))
+    }
+
+    /// What the token got in this process a moment ago, when it is in no store.
+    pub(crate) fn answer(&self, hash: TokenHash) -> Option<Refreshed> {
+        guard(&self.answers).get(&hash).cloned()
+    }
+
+    pub(crate) fn forget_answers(&self) {
+        guard(&self.answers).clear();
     }
 
     pub(crate) fn note_origin(&self, access_token: &Secret, origin: Origin) {
@@ -219,7 +230,32 @@ impl Store {
         .await
     }
 
-    fn is_time_to_clean(&self) -> bool {
+    /// Keeps what the token got in the memory of this process, as long as others are given it.
+    pub(crate) fn remember(&self, hash: TokenHash, refreshed: Refreshed) {
+        guard(&self.memory.tokens.answers).insert(hash, refreshed);
+        let memory = Arc::downgrade(&self.memory);
+        tokio::spawn(async move {
+            tokio::time::sleep(REUSED_FOR).await;
+            if let Some(memory) = memory.upgrade() {
+                guard(&memory.tokens.answers).remove(&hash);
+            }
+        });
+    }
+
+    /// Removes what is kept of refresh tokens, new tokens with it.
+    pub(crate) async fn forget_records(&self) -> Result<(), Error> {
+        self.memory.tokens.forget_answers();
+        let folder = self.folder.clone();
+        blocking(move || {
+            for name in Kind::Record.names(&folder) {
+                file::remove(&Kind::Record.path(&folder, &name))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) fn is_time_to_clean(&self) -> bool {
         let mut cleaned = guard(&self.memory.tokens.cleaned);
         if cleaned.is_some_and(|last| last.elapsed() < CLEANED_EVERY) {
             return false;
@@ -253,7 +289,7 @@ fn descends(access: &Access, old: TokenHash, young: TokenHash) -> bool {
     false
 }
 
-fn remove_old(access: &Access) {
+pub(super) fn remove_old(access: &Access) {
     for name in Kind::Record.names(&access.folder) {
         let path = Kind::Record.path(&access.folder, &name);
         let written = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());

@@ -62,7 +62,7 @@ impl SealKey {
         let bytes = GeneralPurpose::new(&alphabet, config).decode(text).map(Zeroizing::new);
         bytes.ok().as_ref().and_then(|bytes| Self::from_bytes(bytes).ok()).ok_or_else(|| {
             let message = "The key of the store is not 32 bytes in base64.";
-            Error::invalid(ErrorCode::InvalidKey, message)
+            Error::invalid(ErrorCode::InvalidStoreKey, message)
         })
     }
 
@@ -231,7 +231,7 @@ mod tests {
     #[case("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISI=")]
     fn other_texts_are_no_keys(#[case] text: &str) {
         let error = SealKey::from_text(&Secret::from(text)).unwrap_err();
-        assert_eq!(error.error_code(), ErrorCode::InvalidKey);
+        assert_eq!(error.error_code(), ErrorCode::InvalidStoreKey);
         assert!(text.is_empty() || !error.to_string().contains(text));
     }
 

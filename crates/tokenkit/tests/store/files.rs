@@ -330,8 +330,8 @@ async fn a_key_may_be_in_a_file() {
     assert_eq!(open(&path, Some(KEY)).read("example").await.unwrap().text("a"), Some("b"));
 
     fs::write(&key_file, "no key").unwrap();
-    assert_eq!(code(open_with(with(&key_file))), ErrorCode::InvalidKey);
-    assert_eq!(code(open_with(with(&folder.path().join("none")))), ErrorCode::InvalidKey);
+    assert_eq!(code(open_with(with(&key_file))), ErrorCode::InvalidStoreKey);
+    assert_eq!(code(open_with(with(&folder.path().join("none")))), ErrorCode::InvalidStoreKey);
 }
 
 /// What a later version adds is kept, and what it changes is not touched.

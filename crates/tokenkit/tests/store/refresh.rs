@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokenkit::providers::lcs::{Authority, Config, PasswordRequest, RefreshRequest, SECTION};
+use tokenkit::providers::lcs::{Authority, Config, PasswordRequest, RefreshRequest, SECTION, clear};
 use tokenkit::store::{Section, Store};
 use tokenkit::{Client, Error, ErrorCode, Grant, HttpConfig, KeptToken, Secret, TokenRequest, TokenResponse};
 use tokenkit_testserver::entra::{self, Settings};
@@ -203,7 +203,7 @@ async fn a_record_is_kept_for_a_day() {
         let file = std::fs::File::options().write(true).open(&record).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
         let later = open(folder.path(), None);
-        refresh(&later, &stored(&later).await).await.unwrap();
+        Config { project_id: Some(1), ..Config::default() }.save(&later, false).await.unwrap();
         assert_eq!(record.exists(), kept, "after {hours} hours");
     }
 }
@@ -401,7 +401,49 @@ async fn the_temporary_layer_is_refreshed_alone() {
     let temporary =
         Config { refresh_token: member(&second, "refresh_token").map(Secret::from), ..Config::default() };
     temporary.save(&store, true).await.unwrap();
-    let response = refresh(&store, &stored(&store).await).await.unwrap();
+    let token = stored(&store).await;
+    let response = refresh(&store, &token).await.unwrap();
     assert_eq!(Some(stored(&store).await), member(&response, "refresh_token"));
     assert_eq!(stored(&open(folder.path(), None)).await, kept);
+    // It is in the memory of the process only, also for who comes second.
+    assert!(refresh(&store, &token).await.unwrap().body.matches(&response.body));
+    assert_eq!((count(&server, "refreshes"), count(&server, "reuses")), (1, 0));
+    assert_eq!(std::fs::read_dir(folder.path().join("refresh")).unwrap().count(), 0);
+    clear(&store, &[], true).await.unwrap();
+    drop(refresh(&store, &token).await);
+    assert_eq!(count(&server, "reuses"), 1, "what it got was forgotten with it");
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_has_saved_gets_on_no_disk() {
+    let server = TestServer::start().unwrap();
+    let folder = TempDir::new().unwrap();
+    let first = sign_in(&server, &open(TempDir::new().unwrap().path(), None)).await;
+    let request = RefreshRequest {
+        refresh_token: member(&first, "refresh_token").map(Secret::from),
+        client_id: Some(entra::CLIENTS[0].into()),
+        authority: at(&server),
+        ..RefreshRequest::default()
+    };
+    let store = open(folder.path(), None);
+    let client = Arc::new(Client::new());
+    let response = client.lcs_refresh(request, &HttpConfig::default(), &store).await.unwrap();
+    assert!(!all_text(folder.path()).contains(&member(&response, "refresh_token").unwrap()));
+}
+
+/// What a refresh got is forgotten with the tokens of the section.
+#[tokio::test]
+async fn clearing_the_tokens_clears_the_records() {
+    let server = TestServer::start().unwrap();
+    for names in [vec![], vec!["RefreshToken".to_owned()]] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path(), None);
+        sign_in(&server, &store).await;
+        refresh(&store, &stored(&store).await).await.unwrap();
+        let records = || std::fs::read_dir(folder.path().join("refresh")).unwrap().count();
+        clear(&store, &["ProjectId".into()], false).await.unwrap();
+        assert_eq!(records(), 1);
+        clear(&store, &names, false).await.unwrap();
+        assert_eq!(records(), 0);
+    }
 }

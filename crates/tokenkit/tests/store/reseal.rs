@@ -96,7 +96,7 @@ async fn without_the_old_key_nothing_happens() {
         assert_eq!(code(open(folder.path(), key).reseal(&Target::File).await), expected);
     }
     let bad = Target::Key(Secret::from("no key"));
-    assert_eq!(code(open(folder.path(), Some(KEY)).reseal(&bad).await), ErrorCode::InvalidKey);
+    assert_eq!(code(open(folder.path(), Some(KEY)).reseal(&bad).await), ErrorCode::InvalidStoreKey);
     let settings = fs::read_to_string(folder.path().join("store.json")).unwrap();
     assert!(before.contains(&settings));
     assert_whole(&open(folder.path(), Some(KEY))).await;
@@ -132,4 +132,24 @@ async fn writers_are_not_lost_in_a_move() {
     // No base64 has these.
     let text = all_text(&folder.path().join("sections"));
     assert!(!text.contains("t0p-") && !text.contains("\"round\""), "something is not sealed");
+}
+
+/// A plain store stays plain, and whoever gives a key learns that.
+#[tokio::test]
+async fn a_key_that_is_not_used_is_told() {
+    let folder = TempDir::new().unwrap();
+    set(&open(folder.path(), None), "a", "b", "c").await.unwrap();
+    let heard = Arc::<Heard>::default();
+    let store = open_heard(folder.path(), Some(KEY), &heard);
+    let note = store.status().await.unwrap().note.unwrap();
+    assert!(note.contains("not used"), "{note}");
+    assert!(heard.warnings().is_empty());
+    set(&store, "a", "b", "d").await.unwrap();
+    assert_eq!(heard.warnings(), [note]);
+
+    store.reseal(&target(Some(KEY))).await.unwrap();
+    assert_eq!(heard.warnings().len(), 1);
+    assert_eq!(store.status().await.unwrap().note, None);
+    set(&store, "a", "b", "e").await.unwrap();
+    assert_eq!(heard.warnings().len(), 1);
 }
