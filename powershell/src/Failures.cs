@@ -78,7 +78,7 @@ internal static class Failures
     /// <summary>A sign-in where nobody can be expected to sign in, for this reason.</summary>
     internal static FailureException Unattended(string reason, string way) => new(
         new InvalidOperationException(
-            $"{way} needs a person who signs in, and {reason}. Without one, use Invoke-OAuth2TokenEndpoint with a client secret, with a certificate or key (-client_certificate), with a federated token (-jwtAssertion), or with a refresh token of an earlier sign-in; or call Invoke-OAuth2DeviceAuthorizationEndpoint without -Wait and have its message reach somebody on another machine."),
+            $"{way} needs a person who signs in, and {reason}. Without one, use Invoke-OAuth2TokenEndpoint with a client secret, with a certificate or key (-client_certificate), with a federated token (-ClientAssertion), or with a refresh token of an earlier sign-in; or call Invoke-OAuth2DeviceAuthorizationEndpoint without -Wait and have its message reach somebody on another machine."),
         "interactive_session_required",
         ErrorCategory.InvalidOperation,
         "Choose one of the ways that the message names, or add -Force if somebody is there after all.");

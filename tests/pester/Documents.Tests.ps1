@@ -32,6 +32,25 @@ Describe '<Name>' -ForEach $pages {
     }
 }
 
+Describe 'The README' {
+    It 'shows what -Verbose tells of its first command' {
+        Import-Module $Module
+        $server = Start-Peer $TestServer
+        try {
+            $text = (Get-Content $root/README.md -Raw).Replace("`r", '')
+            $command = [regex]::Match($text, '(?m)^PS> (\$token = Invoke-OAuth2TokenEndpoint .*)$').Groups[1].Value
+            $shown = [regex]::Matches($text, '(?m)^VERBOSE: .*$').Value
+            $token_endpoint = "$($server.http)/token"
+            $secret = ConvertTo-SecureString demo-secret -AsPlainText
+            $told = . ([scriptblock]::Create("$command -Verbose")) 4>&1
+            $told.ForEach{ "VERBOSE: $_".Replace($server.http, 'https://…') -replace '\b\d+ (?=bytes|ms)', '# ' } |
+                Should -BeExactly ($shown -replace '\b\d+ (?=bytes|ms)', '# ')
+        } finally {
+            Stop-Peer $server
+        }
+    }
+}
+
 Describe 'The badges' {
     It 'say what manifest and Cargo.toml say' {
         & $root/docs/badges/badges.ps1 -Destination $TestDrive

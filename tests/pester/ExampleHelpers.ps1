@@ -81,7 +81,7 @@ Add-Scene Convert-UnixTime, ConvertFrom-JsonWebToken, ConvertTo-Jwk, New-PkceCha
     ConvertTo-Json $file | Set-Content (Join-Path $stage.Folder service-account.json)
     Set-Content (Join-Path $stage.Folder client.pem) $stage.Plain.PrivateKeyPem
     @{
-        token = $token; tokens = $token, (New-ExampleToken $stage.Issuer $stage.Pair @{ sub = 'bob'; jti = 'id-2'; exp = 1767229200 })
+        token = [pscustomobject]@{ access_token = $token }; tokens = $token, (New-ExampleToken $stage.Issuer $stage.Pair @{ sub = 'bob'; jti = 'id-2'; exp = 1767229200 })
         pair = $stage.Pair; code = 'c0de'; secret = Get-Secure ('k' * 32); token_endpoint = New-TokenReply $stage.Server
     }
 }
@@ -99,7 +99,7 @@ Add-Scene Test-JsonWebToken, Test-JsonWebTokenSignature {
     $named = New-ExampleToken $secure $stage.Pair
     $signature = $stage.Page -eq 'Test-JsonWebTokenSignature'
     @{
-        token = if ($number -eq 3) { [pscustomobject]@{ id_token = $signature ? $named : $id; access_token = 'acc3ss' } } else { $token }
+        token = [pscustomobject]@{ id_token = $signature ? $named : $id; access_token = $number -eq 3 ? 'acc3ss' : $token }
         tokens = $token, $expired; pair = $stage.Pair; nonce = 'n0nce'
         PSDefaultParameterValues = @{ 'Test-JsonWebToken*:CertificateAuthority' = $stage.Server.certificate_authority }
     }
@@ -163,10 +163,16 @@ Add-Scene Invoke-OAuth2TokenEndpoint {
         $variables.token_endpoint = "$($server.http)/token"
         $variables.t = Invoke-OAuth2TokenEndpoint $variables.token_endpoint -client_id public-client -code $code -redirect_uri http://127.0.0.1/
         $variables.t.expiry_datetime = Get-Date
+        $variables.refresh = $variables.t.refresh_token
     } elseif ($number -in 7, 10) {
         $device = New-DeviceReply $stage
         foreach ($key in $device.Keys) { $variables[$key] = $device[$key] }
         $variables.Substitute[1] = @('https://as.example', $stage.Server.http)
+        # A loop of one's own is told to be slower, once.
+        if ($number -eq 7) {
+            $errors = 'authorization_pending', 'slow_down' | ForEach-Object { (New-JsonReply 400 @{ error = $_ }) + @{ times = 1 } }
+            $null = Set-Reply $stage.Server /canned/device-token ($errors + (New-JsonReply 200 @{ access_token = 'acc3ss' }))
+        }
     }
     $variables
 }

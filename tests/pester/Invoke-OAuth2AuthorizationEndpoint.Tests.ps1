@@ -543,7 +543,7 @@ Describe 'Where nobody can sign in' {
             $failure.Output | Should -MatchExactly '^interactive_session_required,'
             $message = $failure.Output
         }
-        foreach ($way in 'client secret', 'client_certificate', 'jwtAssertion', 'refresh token', 'Invoke-OAuth2DeviceAuthorizationEndpoint') { $message | Should -Match $way }
+        foreach ($way in 'client secret', 'client_certificate', '-ClientAssertion', 'refresh token', 'Invoke-OAuth2DeviceAuthorizationEndpoint') { $message | Should -Match $way }
     }
 
     It '-Force goes on' {

@@ -328,6 +328,15 @@ Describe 'Where nobody can sign in' {
         $run.Output[0] | Should -Match '[A-Z]{4}-[A-Z]{4}'
     }
 
+    It 'the reply piped into the token cmdlet waits for the user, until -Timeout' {
+        $null = Get-SentRequest $server
+        $run = Invoke-WithEnvironment @{ CI = 'true' } {
+            Invoke-Pipeline $Module 'param($a, $b) deviceauth $a -client_id public-client -AdditionalParameters @{ test_interval = 1 } | token $b -client_id public-client -Timeout 2' $device_endpoint, $token_endpoint
+        }
+        Get-ErrorId $run.Streams.Error[0] | Should -BeExactly timeout
+        @(Get-SentRequest $server | Where-Object Path -EQ /token) | Should -Not -BeNullOrEmpty
+    }
+
     It '-Wait fails at once, before a code is asked for' {
         $null = Get-SentRequest $server
         $run = Invoke-Pipeline $Module 'param($a, $b) deviceauth $a -client_id public-client -Wait -token_uri $b' $device_endpoint, $token_endpoint

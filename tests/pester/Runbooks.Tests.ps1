@@ -153,10 +153,20 @@ Describe 'The runbook for <Name>' -ForEach $runbooks {
 }
 
 Describe 'The files around the scripts' {
-    It 'of GitHub: may ask for an ID token, and installs the module first' {
+    BeforeAll {
+        # What would be registered and installed.
+        function Get-Installation([string] $Text) {
+            $commands = 'function Register-PSResourceRepository($Name, $Uri, [switch] $Trusted) { "$Name is $Uri" }; function Install-PSResource($Name, $Repository, $Version) { "$Name $Version from $Repository" }'
+            (Invoke-Runbook $Text @{ PACKAGES = 'https://packages.example/v3/index.json' } $commands).Output.Trim()
+        }
+        $installation = "packages is https://packages.example/v3/index.json`nTokenKit $((Import-PowerShellDataFile $staged/TokenKit.psd1).ModuleVersion) from packages"
+    }
+
+    It 'of GitHub: may ask for an ID token, and installs this version from a repository of its own first' {
         $workflow = Read-Yaml github-actions/report.yml
         $workflow.permissions.'id-token' | Should -BeExactly write
-        $workflow.jobs.report.steps[0].run | Should -BeExactly 'Install-PSResource TokenKit -TrustRepository'
+        Get-Installation $workflow.jobs.report.steps[0].run | Should -BeExactly $installation
+        $workflow.jobs.report.env.PACKAGES | Should -BeExactly '${{ vars.PACKAGES }}'
     }
 
     It 'of GitLab: asks for the ID token that the script reads, and runs the script' {
@@ -165,6 +175,8 @@ Describe 'The files around the scripts' {
         $job.id_tokens[$name].aud | Should -Match '^https://'
         Get-Content $folder/gitlab-ci/report.ps1 -Raw | Should -MatchExactly "\`$env:$name\b"
         $job.script[-1] | Should -Match '-NonInteractive -File report\.ps1$'
+        $steps = $job.script[0..($job.script.Count - 2)].ForEach{ [regex]::Match($_, "^pwsh .* -Command '(.*)'$").Groups[1].Value }
+        Get-Installation ($steps -join "`n") | Should -BeExactly $installation
     }
 
     It 'of Jenkins: bind the variables that the script reads' {
@@ -205,6 +217,40 @@ Describe 'The files around the scripts' {
     }
 }
 
+Describe 'The job for Dynamics LCS in <Name>' -ForEach @(
+    @{ Name = 'the README'; File = 'README.md'; Block = '(?s)(?<=```powershell\n)((?!```).)*-MinimumLifetime 600.*?(?=```)' }
+    @{ Name = 'about_TokenKit_Runbooks'; File = 'powershell/module/en-US/about_TokenKit_Runbooks.help.txt'; Block = '( {8}.*\n)* {8}.*-MinimumLifetime 600.*\n( {8}.*\n)*' }
+) {
+    BeforeAll {
+        $null = New-Store
+        $blocks = [regex]::Matches((Get-Content (Join-Path $root $File) -Raw).Replace("`r", ''), $Block)
+        $blocks.Count | Should -Be 1
+        $job = $blocks[0].Value -replace '(?m)^ {8}(PS> )?'
+        $api = Set-Reply $server /canned/report (New-JsonReply 200 @{ rows = 42 })
+        $authority = Set-Reply $server /canned/lcs/oauth2/token (New-JsonReply 400 @{ error = 'invalid_grant' })
+
+        function Invoke-Job([long] $ExpiresOn) {
+            $values = "-ClientId app -BearerToken b3arer -RefreshToken r3fresh -ActiveTokenExpiresOn $ExpiresOn"
+            $null = Get-SentRequest $server
+            Invoke-Runbook "Set-D365LcsApiConfig $values`n`$uri = '$api'`n$job" -Commands "`$global:PSDefaultParameterValues['*-D365Lcs*:Authority'] = '$authority'"
+        }
+    }
+
+    It 'calls the API while the token is good' {
+        $run = Invoke-Job ([DateTimeOffset]::UtcNow.ToUnixTimeSeconds() + 3600)
+        $run.Error | Should -BeNullOrEmpty
+        $run.ExitCode | Should -Be 0
+        $run.Output | Should -Match '\b42\b'
+    }
+
+    It 'ends with an error, and calls nothing, when the refresh fails' {
+        $run = Invoke-Job 1700000000
+        $run.ExitCode | Should -Be 1
+        $run.Error | Should -Match 'invalid_grant'
+        @(Get-SentRequest $server).Path | Should -BeExactly /canned/lcs/oauth2/token
+    }
+}
+
 Describe 'The runbook for systemd and cron' {
     BeforeAll {
         $text = Get-Content $folder/systemd/keep-lcs-token.ps1 -Raw
@@ -219,11 +265,11 @@ Describe 'The runbook for systemd and cron' {
         if (-not $IsWindows) { chmod 600 $variables.TOKENKIT_STORE_KEY_FILE }
 
         # Runs it in the place of Microsoft Entra, and returns the grants it asked for.
-        function Invoke-Keeper([hashtable] $More = @{}) {
+        function Invoke-Keeper([hashtable] $More = @{}, [string] $Authority = $server.http) {
             $null = Get-SentRequest $server
             $own = $variables.Clone()
             foreach ($name in $More.Keys) { $own[$name] = $More[$name] }
-            $script:run = Invoke-Runbook $text $own "`$global:PSDefaultParameterValues['*-D365Lcs*:Authority'] = '$($server.http)'"
+            $script:run = Invoke-Runbook $text $own "`$global:PSDefaultParameterValues['*-D365Lcs*:Authority'] = '$Authority'"
             @(Get-SentRequest $server).ForEach{ $_.Form.grant_type } -join ' '
         }
     }
@@ -245,6 +291,24 @@ Describe 'The runbook for systemd and cron' {
         Invoke-Keeper | Should -BeNullOrEmpty
         $run.ExitCode | Should -Be 0
         $run.Output | Should -BeNullOrEmpty
+    }
+
+    It 'signs in anew when the refresh token is refused, where it has the password, and for no other failure' {
+        $kept = Invoke-Runbook 'Set-D365LcsApiConfig -BearerToken old -ActiveTokenExpiresOn 1700000000 -RefreshToken revoked' $variables
+        $kept.ExitCode | Should -Be 0
+        $down = Set-Reply $server /canned/down/oauth2/token (New-JsonReply 503 @{ error = 'temporarily_unavailable' })
+        $grants = Invoke-Keeper -Authority $down
+        $grants | Should -Match '^refresh_token( refresh_token)*$'
+        $run.ExitCode | Should -Be 1
+        $run.Error | Should -Match 'temporarily_unavailable'
+        Invoke-Keeper @{ CREDENTIALS_DIRECTORY = New-SecretFolder @{} } | Should -BeExactly refresh_token
+        $run.ExitCode | Should -Be 1
+        $run.Error | Should -Match 'invalid_grant'
+        Invoke-Keeper | Should -BeExactly 'refresh_token password'
+        $run.Error | Should -BeNullOrEmpty
+        $run.ExitCode | Should -Be 0
+        Invoke-Keeper | Should -BeNullOrEmpty
+        $run.ExitCode | Should -Be 0
     }
 
     It 'has what is kept sealed with the key of the unit' {
