@@ -69,17 +69,8 @@ public abstract class ConnectionCmdlet : TokenKitCmdlet
         ? parsed.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped)
         : null;
 
-    private string? CertificateAuthorityFile()
-    {
-        try
-        {
-            return string.IsNullOrEmpty(CertificateAuthority) ? null : GetUnresolvedProviderPathFromPSPath(CertificateAuthority);
-        }
-        catch (SessionStateException e)
-        {
-            throw Failures.Invalid(e.Message, "invalid_certificate_authority", e);
-        }
-    }
+    private string? CertificateAuthorityFile() =>
+        string.IsNullOrEmpty(CertificateAuthority) ? null : Secrets.FilePath(this, CertificateAuthority, "invalid_certificate_authority");
 
     /// <summary>The proxy for the requests of <paramref name="call"/>.</summary>
     private protected virtual Native.Proxy ProxyFor(Call call)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections;
 using System.Globalization;
 using System.Management.Automation;
+using System.Net;
 using System.Numerics;
 using System.Security;
 using System.Text;
@@ -58,7 +59,10 @@ internal static class Json
                 double real = Convert.ToDouble(plain, CultureInfo.InvariantCulture);
                 writer.WriteNumberValue(double.IsFinite(real) ? real : throw Failures.Invalid($"JSON has no number {real}."));
                 break;
-            case Enum or char or Guid or Uri or TimeSpan or Version:
+            case Uri address:
+                writer.WriteStringValue(address.OriginalString);
+                break;
+            case Enum or char or Guid or TimeSpan or Version or IPAddress:
                 writer.WriteStringValue(string.Format(CultureInfo.InvariantCulture, "{0}", plain));
                 break;
             case byte or sbyte or short or ushort or int or uint or long or ulong or decimal:
@@ -88,10 +92,22 @@ internal static class Json
                 foreach (PSPropertyInfo property in PSObject.AsPSObject(value!).Properties.Where(property => property.IsGettable))
                 {
                     writer.WritePropertyName(property.Name);
-                    Write(writer, property.Value, depth + 1);
+                    Write(writer, Value(property), depth + 1);
                 }
                 writer.WriteEndObject();
                 break;
+        }
+    }
+
+    private static object? Value(PSPropertyInfo property)
+    {
+        try
+        {
+            return property.Value;
+        }
+        catch (GetValueException e)
+        {
+            throw Failures.Invalid($"The property {property.Name} of an object cannot be read: {e.Message}", cause: e);
         }
     }
 }

@@ -23,7 +23,7 @@ internal static class NamedValues
         (from object name in values.Keys
          let several = Several(values[name]).ToList()
          where several.Count > 0
-         let value = several.Count == 1 ? several[0] : string.Join(", ", several.Select(Text))
+         let value = several.Count == 1 ? several[0] : string.Join(", ", several.Select(one => Text(one) ?? Secrets.Reveal(one, parameter)))
          select Field(call, name, value, parameter)).ToList();
 
     private static IEnumerable<object> Several(object? value) => Secrets.Unwrap(value) switch

@@ -15,7 +15,8 @@ internal sealed class NamedValuesAttribute : ArgumentTransformationAttribute
     {
         null => null!,
         IDictionary values => values,
-        PSCustomObject => new Hashtable(PSObject.AsPSObject(inputData!).Properties.ToDictionary(property => property.Name, property => property.Value)),
+        PSCustomObject => new Hashtable(
+            PSObject.AsPSObject(inputData!).Properties.ToDictionary(property => property.Name, property => property.Value), StringComparer.OrdinalIgnoreCase),
         var other => throw new ArgumentTransformationMetadataException($"Names and values come as a hashtable, not as a {other.GetType()}."),
     };
 }

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace TokenKit;
 
@@ -143,10 +144,14 @@ internal sealed class SecretBuffer : IDisposable
 }
 
 /// <summary>Secrets as people hand them over.</summary>
-internal static class Secrets
+internal static partial class Secrets
 {
     /// <summary>What a secret may be, for errors.</summary>
     internal const string Accepted = "A secret is a string, a SecureString or a PSCredential, as Get-Secret returns it";
+
+    /// <summary>What is said of a text that <see cref="MayBeSecret"/>.</summary>
+    internal const string NoPath =
+        "What was given names no file that can be read, and is not shown, as it may be secret. The text of a key has to be whole: read a PEM file with Get-Content -Raw; write the bytes of a key in Base64 to a file.";
 
     /// <summary>What something else is, for errors: it is not quoted.</summary>
     internal static string Kind(object? value) => Unwrap(value) switch
@@ -178,8 +183,48 @@ internal static class Secrets
     internal static SecretBuffer Read(object? value, string parameter) => Unwrap(value) switch
     {
         string text => SecretBuffer.FromText(text),
-        SecureString text => SecretBuffer.FromSecureString(text),
-        PSCredential credential => SecretBuffer.FromSecureString(credential.Password),
+        SecureString text => Open(text, parameter),
+        PSCredential credential => Open(credential.Password, parameter),
         _ => throw Failures.Invalid($"-{parameter}: {char.ToLowerInvariant(Accepted[0])}{Accepted[1..]}, not {Kind(value)}."),
     };
+
+    /// <summary>
+    /// Whether a text that names no file may be a key, a line of one, or a token, which no error quotes. Paths end in an
+    /// extension, begin as on Windows, or are short words in lower case; Base64, JSON and XML are none of it.
+    /// </summary>
+    internal static bool MayBeSecret(string path) => !Path().IsMatch(path);
+
+    /// <summary>The absolute path of a file for those whose errors quote it: a text that may be secret has to name one.</summary>
+    /// <exception cref="FailureException">There is no such place, with <paramref name="code"/>.</exception>
+    internal static string FilePath(PSCmdlet cmdlet, string path, string code)
+    {
+        bool isShown = !MayBeSecret(path);
+        try
+        {
+            string file = cmdlet.GetUnresolvedProviderPathFromPSPath(path);
+            return isShown || File.Exists(file) ? file : throw Failures.Invalid(NoPath, code);
+        }
+        catch (SessionStateException e)
+        {
+            throw isShown ? Failures.Invalid(e.Message, code, e) : Failures.Invalid(NoPath, code);
+        }
+    }
+
+    /// <summary>Whether <paramref name="e"/> says that a file cannot be read, or cannot even have this name.</summary>
+    internal static bool IsUnreadable(Exception e) => e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException;
+
+    private static SecretBuffer Open(SecureString text, string parameter)
+    {
+        try
+        {
+            return SecretBuffer.FromSecureString(text);
+        }
+        catch (ObjectDisposedException e)
+        {
+            throw Failures.Invalid($"-{parameter}: the SecureString was disposed of before.", cause: e);
+        }
+    }
+
+    [GeneratedRegex(@"\A(?!eyJ)([^\r\n]*\.[A-Za-z][A-Za-z0-9]{0,5}|([A-Za-z]+:|\.{1,2}|~|\\)\\[^""<>{}\r\n]*|[a-z0-9~:. _-]{0,24}([/\\][a-z0-9. _-]{0,24})*)\z")]
+    private static partial Regex Path();
 }

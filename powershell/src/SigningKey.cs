@@ -43,7 +43,7 @@ internal sealed class SigningKey : IDisposable
     /// <param name="value">Certificate, key object, PEM text, JWK, path, or thumbprint.</param>
     /// <param name="parameter">Where the value comes from, for errors.</param>
     /// <exception cref="FailureException">There is no private key.</exception>
-    internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter)
+    internal static SigningKey Find(TokenKitCmdlet cmdlet, Call call, object? value, string parameter) => Open(parameter, () =>
     {
         object source = Resolve(cmdlet, value)
             ?? throw Refused(parameter, "a certificate with its private key, an RSA or ECDsa key, a path, a thumbprint, or a key as PEM or JWK text", value);
@@ -53,7 +53,7 @@ internal sealed class SigningKey : IDisposable
             X509Certificate2 certificate => FromCertificate(call, IsGiven(source, value) ? certificate : call.Own(certificate)),
             _ => new SigningKey((AsymmetricAlgorithm)source, null),
         };
-    }
+    });
 
     /// <summary>The bytes of the key that <paramref name="value"/> is or names, for the native library to read.</summary>
     /// <param name="cmdlet">The cmdlet whose session resolves paths.</param>
@@ -61,7 +61,7 @@ internal sealed class SigningKey : IDisposable
     /// <param name="parameter">Where the value comes from, for errors.</param>
     /// <param name="isPrivate">Whether the private key is wanted.</param>
     /// <exception cref="FailureException">There is no such key.</exception>
-    internal static SecretBuffer Read(TokenKitCmdlet cmdlet, object? value, string parameter, bool isPrivate)
+    internal static SecretBuffer Read(TokenKitCmdlet cmdlet, object? value, string parameter, bool isPrivate) => Open(parameter, () =>
     {
         object source = Resolve(cmdlet, value)
             ?? throw Refused(parameter, "a JWK or JWK Set, a certificate, an RSA or ECDsa key, PEM text, a path or a thumbprint", value);
@@ -80,7 +80,7 @@ internal sealed class SigningKey : IDisposable
                     ? Export(key, null) ?? throw NoPrivateKey(parameter)
                     : SecretBuffer.FromPem(("PUBLIC KEY", key.ExportSubjectPublicKeyInfo()));
         }
-    }
+    });
 
     /// <summary>How <paramref name="call"/> authenticates with this key.</summary>
     internal ClientAuthentication Authentication(TokenKitCmdlet cmdlet, Call call, object? password, string? keyId, AssertionOptions options)
@@ -111,6 +111,19 @@ internal sealed class SigningKey : IDisposable
             certificate = certificate is null ? [] : [.. certificate.RawData],
             options = options,
         });
+    }
+
+    /// <summary>Opens a key that may be there and yet not be usable: disposed of, or of somebody else.</summary>
+    private static T Open<T>(string parameter, Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (Exception e) when (e is CryptographicException or ObjectDisposedException)
+        {
+            throw Failures.KeyNotFound(new CryptographicException($"-{parameter}: the key cannot be opened: {e.Message}", e));
+        }
     }
 
     /// <summary>The certificate, the key, or the content that <paramref name="value"/> is or names; <c>null</c> for something else.</summary>
@@ -203,11 +216,11 @@ internal sealed class SigningKey : IDisposable
             }
             IEnumerable<object> items = cmdlet.InvokeProvider.Item.Get([path], force: false, literalPath: true).Select(item => item.BaseObject);
             return items.OfType<X509Certificate2>().FirstOrDefault()
-                ?? throw Failures.Invalid($"The path {path} names neither a file nor a certificate.", "invalid_key");
+                ?? throw new ItemNotFoundException($"The path {path} names neither a file nor a certificate.");
         }
-        catch (Exception e) when (e is SessionStateException or ProviderInvocationException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is SessionStateException or ProviderInvocationException || Secrets.IsUnreadable(e))
         {
-            throw Failures.KeyNotFound(e);
+            throw Failures.KeyNotFound(Secrets.MayBeSecret(path) ? new ItemNotFoundException(Secrets.NoPath) : e);
         }
     }
 

@@ -63,7 +63,7 @@ public static class TokenMembers
     public static TimeSpan? TimeLeft(PSObject token)
     {
         ArgumentNullException.ThrowIfNull(token);
-        return Expires(token) - DateTime.Now;
+        return Expires(token)?.ToUniversalTime() - DateTime.UtcNow;
     }
 
     /// <summary>Whether the token has expired; one that does not tell has not.</summary>

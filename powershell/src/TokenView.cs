@@ -89,7 +89,7 @@ public static class TokenView
     /// <param name="style">The variable <c>$PSStyle</c>.</param>
     public static string Expiry(DateTime time, PSObject? style)
     {
-        TimeSpan left = time - DateTime.Now;
+        TimeSpan left = time.ToUniversalTime() - DateTime.UtcNow;
         string color = left <= TimeSpan.Zero ? Style(style, "Error") : left < Soon ? Style(style, "Warning") : "";
         return color.Length == 0 ? FromNow(time) : $"{color}{FromNow(time)}{style!.Properties["Reset"]?.Value}";
     }
@@ -136,8 +136,8 @@ public static class TokenView
 
     private static string FromNow(DateTime time)
     {
-        DateTime now = DateTime.Now;
-        TimeSpan span = (time - now).Duration();
+        TimeSpan left = time.ToUniversalTime() - DateTime.UtcNow;
+        TimeSpan span = left.Duration();
         string length =
             span.TotalMinutes < 1 ? $"{span.Seconds} s"
             : span.TotalHours < 1 ? $"{span.Minutes} min"
@@ -145,7 +145,7 @@ public static class TokenView
             : span.TotalDays < 2 ? "1 day"
             : $"{(int)span.TotalDays} days";
         string clock = time.ToString(span.TotalDays < 1 ? "T" : "d", CultureInfo.CurrentCulture);
-        return time > now ? $"in {length} ({clock})" : $"{length} ago ({clock})";
+        return left > TimeSpan.Zero ? $"in {length} ({clock})" : $"{length} ago ({clock})";
     }
 
     /// <summary>An escape sequence of <c>$PSStyle.Formatting</c>; the host leaves it out where it shows no colours.</summary>

@@ -32,6 +32,8 @@ BeforeAll {
         jwt = "$(ConvertTo-Base64Url '{"alg":"HS256"}').$claims.$(ConvertTo-Base64Url "$mark-signature-of-the-token")"
         pem = $ec.ExportPkcs8PrivateKeyPem()
         jwk = @{ kty = 'EC'; crv = 'P-256'; x = ConvertTo-Base64Url $parameters.Q.X; y = ConvertTo-Base64Url $parameters.Q.Y; d = ConvertTo-Base64Url $parameters.D } | ConvertTo-Json -Compress
+        base64 = [Convert]::ToBase64String($ec.ExportPkcs8PrivateKey())
+        pfx_text = [Convert]::ToBase64String((New-Certificate $rsa).Export('Pfx') + [System.Text.Encoding]::ASCII.GetBytes($mark))
         store_key = [Convert]::ToBase64String([System.Text.Encoding]::ASCII.GetBytes("$mark-".PadRight(32, 'k')))
         # What a server says that knows no secret.
         nothing = 'nothing'

@@ -96,6 +96,15 @@ $further = @(
     @{ Name = 'an array of secrets'; Script = 'token $u -client_id app -client_secret $c, $c'; Id = '*' }
     @{ Name = 'two credentials'; Script = 'token $u -client_id app -refresh_token $c -client_secret $c -client_certificate $pem'; Id = '*' }
 
+    @{ Name = 'a key as Base64 where a file is named'; Value = 'base64'; Id = 'invalid_key'
+        Script = 'New-OAuth2JwtAssertion a b c -client_certificate $c; token $u -client_id app -client_certificate $c; ConvertTo-Jwk $c; Test-JsonWebToken $jwt -jwk $c; Test-JsonWebTokenSignature $jwt -SigningCertificate $c' }
+    @{ Name = 'a PFX as Base64 where a file is named'; Value = 'pfx_text'; Id = 'invalid_key'
+        Script = 'New-OAuth2JwtAssertion a b c -client_certificate $c; ConvertTo-Jwk $c; Test-JsonWebToken $jwt -jwk $c; Test-JsonWebTokenSignature $jwt -SigningCertificate $c' }
+    @{ Name = 'a key line by line'; Value = 'pem'; Id = 'invalid_key'; Script = '$c -split "`n" | ConvertTo-Jwk; $c -split "`n" | ForEach-Object { ConvertTo-Jwk "/$_" }' }
+    @{ Name = 'a JWT where a file is named'; Value = 'jwt'; Id = 'invalid_jwt_source'
+        Script = 'New-VenafiSession -VcEndpoint "$u/v1/oauth2/token" -JwtPath $c; Import-D365LcsApiConfig -Path $c; token $u -code c0de -CertificateAuthority $c; ConvertTo-Jwk $c' }
+    @{ Name = 'a key of the store where a file is named'; Value = 'store_key'; Script = 'Move-TokenKitStore key -KeyFile $c'; Id = 'invalid_key' }
+
     @{ Name = 'a JWT that is signed'; Types = $all; Script = 'New-OAuth2JwtAssertion -issuer a -subject a -audience a -client_secret $v'; Asked = $false }
     @{ Name = 'a JWT that is signed with a key'; Value = 'pem'; Types = 'string', 'SecureString'; Script = 'New-OAuth2JwtAssertion -issuer a -subject a -audience a -client_certificate $v' }
     @{ Name = 'a JWT that is signed with a PFX'; Types = $all; Script = 'New-OAuth2JwtAssertion -issuer a -subject a -audience a -client_certificate $pfx -CertificatePassword $v' }
@@ -150,6 +159,8 @@ $further = @(
     @{ Name = 'a credential as text'; Types = $all; Script = 'Set-GovernanceConfiguration $u; Get-DelegateAccessToken -ApiCredential $v'; Id = '*' }
     @{ Name = 'a BaseUrl with credentials'; Value = 'plain'; Script = 'Set-GovernanceConfiguration "https://u:$c@gov.example.test"; Get-DelegateAccessToken @{ ClientSecret = "s" }'; Id = '*' }
     @{ Name = 'a header that Cloud Governance cannot get'; Script = 'Set-GovernanceConfiguration $u -DefaultHeaders @{ "X-Secret" = "$c`n" }; Get-DelegateAccessToken @{ ClientSecret = "s" }'; Id = '*' }
+    @{ Name = 'an API key that is no table'; Value = 'plain'; Id = 'ParameterArgumentTransformationError'
+        Script = 'Set-GovernanceConfiguration -ApiKey $c; Set-GovernanceConfiguration -ApiKeyPrefix $c; Set-GovernanceConfiguration -DefaultHeaders "Authorization: $c"; New-OAuth2JwtAssertion a b c -client_certificate $encrypted -customClaims $c' }
     @{ Name = 'commands that take none'; Script = '(New-OAuth2KeyPair).psobject.TypeNames; New-PkceChallenge | Out-Null; Convert-UnixTime; Clear-WebView2Cache; Enable-D365Exception; Disable-D365Exception; Get-GovernanceHostSetting; Get-GovernanceHostSettingUrl'; Id = '*' }
     @{ Name = 'a sign-in with the browser'; Value = 'plain'; Script = 'authorize $u/authorize -client_id app -BrowserCommand $browser -Force -customParameters @{ password = $c; hint = $c } -ProxyCredential ([pscredential]::new("a", (ConvertTo-SecureString $c -AsPlainText))) -Proxy $open' }
     @{ Name = 'a sign-in that is refused'; Value = 'plain'; Script = 'authorize $u/authorize -client_id app -BrowserCommand $refusing -Force -customParameters @{ password = $c }'; Id = 'access_denied' }

@@ -274,6 +274,16 @@ Describe 'What the provider refuses' {
     }
 }
 
+Describe 'A key that was disposed of' {
+    It 'ends a script' {
+        $key = New-Certificate ([RSA]::Create(2048))
+        $key.Dispose()
+        $run = Invoke-Pipeline $Module 'param($uri, $key) token $uri -client_id private_key_jwt_RS256 -client_certificate $key; "after"' $provider.http.token_endpoint, $key
+        $run.Output | Should -BeNullOrEmpty
+        Get-ErrorId $run.Thrown | Should -BeExactly invalid_key
+    }
+}
+
 Describe 'A sealed key' {
     It 'on another curve of the size of P-256 signs nothing' {
         $key = [SealedEcdsa]::new([ECDsa]::Create([ECCurve]::CreateFromFriendlyName('secp256k1')))

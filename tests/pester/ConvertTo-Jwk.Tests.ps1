@@ -94,4 +94,27 @@ Describe 'What is no key' {
     It 'is refused: <_>' -ForEach 'text', 'missing.pem', '{}', '{"kty":"XX"}', 42 {
         Get-ErrorId (Get-Failure { ConvertTo-Jwk $_ }) | Should -BeIn invalid_key, invalid_argument
     }
+
+    It 'does not stop those that come after it' {
+        $over = New-Certificate $rsa
+        $over.Dispose()
+        $jwk = $over, $ec, 'missing.pem', $rsa | ConvertTo-Jwk -ErrorAction SilentlyContinue -ErrorVariable failures
+        $jwk.kty -join ' ' | Should -BeExactly 'EC RSA'
+        $failures.ForEach{ Get-ErrorId $_ } -join ' ' | Should -BeExactly 'invalid_key invalid_key'
+    }
+
+    It 'is quoted when it is a path: <_>' -ForEach 'missing.pem', 'no/such/Key.pfx', '/var/run/secrets/kubernetes.io/serviceaccount/token', '~/id_rsa' {
+        (Get-Failure { ConvertTo-Jwk $_ }).Exception.Message | Should -Match ([regex]::Escape((Split-Path $_ -Leaf)))
+    }
+
+    It 'is not quoted when it may be a key: <Name>' -ForEach @(
+        @{ Name = 'Base64'; Text = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIB' }
+        @{ Name = 'a line after a slash'; Text = '/BJGhq0wawIBAQQgt5G11A12G9aWgfX1O4Et3ynDCD2VUf7Nk6aKT4U' }
+        @{ Name = 'the last line'; Text = 'QQgt5G11A12G9aWg==' }
+        @{ Name = 'hex'; Text = '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0' }
+    ) {
+        $failure = Get-Failure { ConvertTo-Jwk $Text }
+        Get-ErrorId $failure | Should -BeExactly invalid_key
+        "$failure $($failure.Exception)" | Should -Not -Match ([regex]::Escape($Text))
+    }
 }

@@ -246,6 +246,15 @@ Describe 'The request' {
         $headers['content-type'] | Should -BeExactly application/x-www-form-urlencoded
     }
 
+    It 'carries secrets in lists of them, and refuses what is none' {
+        $secret = ConvertTo-SecureString s3cret -AsPlainText
+        $null = token $echo -client_id app -code c0de -customHeaders @{ 'X-Several' = $secret, 'b' } -AdditionalParameters @{ resource = $secret, 'b' }
+        $sent = Get-SentRequest $server
+        $sent.Headers['x-several'] | Should -BeExactly 's3cret, b'
+        $sent.Form.resource | Should -BeExactly 's3cret', 'b'
+        Get-ErrorId (Get-Failure { token $echo -client_id app -code c0de -customHeaders @{ 'X-Several' = @{ a = 1 }, 'b' } }) | Should -BeExactly invalid_argument
+    }
+
     It 'takes headers and fields as objects of ConvertFrom-Json, too' {
         $options = '{"headers":{"X-A":"1"},"fields":{"resource":["urn:a","urn:b"],"flag":true}}' | ConvertFrom-Json
         $null = token $echo -client_id app -code c0de -customHeaders $options.headers -AdditionalParameters $options.fields

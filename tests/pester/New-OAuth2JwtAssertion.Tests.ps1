@@ -98,6 +98,24 @@ Describe 'Custom claims' {
         $warnings | Should -BeNullOrEmpty
     }
 
+    It 'are addresses as they were given' {
+        $addresses = 'https://login.example', 'https://h.example/a%20b?x=%26', '/relative'
+        $payload = (New-OAuth2JwtAssertion app app aud -client_certificate $pem -customClaims @{ htu = [uri[]]$addresses; ip = [ipaddress]'192.0.2.1' }).payload
+        $payload.htu | Should -BeExactly $addresses
+        $payload.ip | Should -BeExactly 192.0.2.1
+    }
+
+    It 'with a property that cannot be read are refused, by its name' {
+        $claim = [pscustomobject]@{ a = 1 } | Add-Member ScriptProperty broken { throw 'not today' } -PassThru
+        $failure = Get-Failure { New-OAuth2JwtAssertion app app aud -client_certificate $pem -customClaims @{ claim = $claim } }
+        Get-ErrorId $failure | Should -BeExactly invalid_argument
+        $failure.Exception.Message | Should -Match 'broken.*not today'
+    }
+
+    It 'come as an object of ConvertFrom-Json, too' {
+        (New-OAuth2JwtAssertion app app aud -client_certificate $pem -customClaims ('{"a":{"b":1}}' | ConvertFrom-Json)).payload.a.b | Should -Be 1
+    }
+
     It 'may replace any claim, and take it away' {
         $claims = @{ iss = 'x'; aud = 'a', 'b'; exp = [DateTime]'2030-01-01T00:00:00Z'; jti = 'j'; nbf = $null }
         $payload = (New-OAuth2JwtAssertion app app aud -client_certificate $pem -customClaims $claims).payload
@@ -157,11 +175,15 @@ Describe 'A key that cannot be used' {
         Set-Content $text 'no key'
     }
 
-    It 'is an error: <_>' -ForEach 'missing.pem', 'Cert:\CurrentUser\My\0000000000000000000000000000000000000000', 'file without key', 'certificate without key', 'public PEM', 'number', 'wrong algorithm' {
+    It 'is an error: <_>' -ForEach 'missing.pem', 'Cert:\CurrentUser\My\0000000000000000000000000000000000000000', 'file without key', 'certificate without key', 'public PEM', 'number', 'wrong algorithm',
+        'certificate that was disposed of', 'SecureString that was disposed of', 'path with a NUL' {
         $parameters = switch ($_) {
             'file without key' { @{ client_certificate = $text }; $id = 'invalid_key' }
             'certificate without key' { @{ client_certificate = $public }; $id = 'invalid_key' }
             'public PEM' { @{ client_certificate = $rsa.ExportSubjectPublicKeyInfoPem() }; $id = 'invalid_key' }
+            'certificate that was disposed of' { $key = New-Certificate $rsa; $key.Dispose(); @{ client_certificate = $key }; $id = 'invalid_key' }
+            'SecureString that was disposed of' { $key = ConvertTo-SecureString x -AsPlainText; $key.Dispose(); @{ client_certificate = $key }; $id = 'invalid_key' }
+            'path with a NUL' { @{ client_certificate = "a`0.pem" }; $id = 'invalid_key' }
             'number' { @{ client_certificate = 42 }; $id = 'invalid_argument' }
             'wrong algorithm' { @{ client_certificate = $pem; Algorithm = 'ES256' }; $id = 'unsupported_key' }
             default { @{ client_certificate = $_ }; $id = 'invalid_key' }

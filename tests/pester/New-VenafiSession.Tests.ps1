@@ -127,7 +127,9 @@ Describe 'A session by an API key' {
         $failure = Get-Failure { New-VenafiSession -VcKey $key -VcRegion mars }
         Get-ErrorId $failure | Should -BeExactly invalid_argument
         $failure.Exception.Message | Should -Match 'us, eu, au, uk, sg, ca'
-        foreach ($value in 5, '', [securestring]::new()) { Get-ErrorId (Get-Failure { New-VenafiSession -VcKey $value }) | Should -BeExactly invalid_argument }
+        $over = ConvertTo-SecureString x -AsPlainText
+        $over.Dispose()
+        foreach ($value in 5, '', [securestring]::new(), $over, [pscredential]::new('x', $over)) { Get-ErrorId (Get-Failure { New-VenafiSession -VcKey $value }) | Should -BeExactly invalid_argument }
         Get-SentRequest $server | Should -BeNullOrEmpty
     }
 

@@ -115,6 +115,25 @@ Describe 'A failure among piped objects' {
         $failures.ForEach{ Get-ErrorId $_ } -join ' ' | Should -BeExactly 'invalid_client invalid_argument'
     }
 
+    It 'does not stop them either when a key cannot be opened (-ThrottleLimit <_>)' -ForEach 1, 4 {
+        $certificates = 1..2 | ForEach-Object { (New-OAuth2KeyPair RS256 -Subject x).Certificate }
+        $certificates[1].Dispose()
+        $secret = ConvertTo-SecureString s3cret -AsPlainText
+        $secret.Dispose()
+        $items = @(
+            @{ client_id = 'a'; client_certificate = $certificates[0] }
+            @{ client_id = 'b'; client_certificate = $certificates[1] }
+            @{ client_id = 'c'; client_secret = $secret }
+            @{ client_id = 'd'; client_certificate = $secret }
+            @{ client_id = 'e'; client_certificate = $certificates[0] }
+        )
+        $run = Invoke-Pipeline $Module 'param($items, $uri, $limit) $items | token $uri -ThrottleLimit $limit 2>&1' $items, $echo, $_
+        $run.Thrown | Should -Be $null
+        $run.Output.Count | Should -Be 5
+        $run.Output[0, 4].received.form.client_id -join ' ' | Should -BeExactly 'a e'
+        $run.Output[1..3].ForEach{ Get-ErrorId $_ } -join ' ' | Should -BeExactly 'invalid_key invalid_argument invalid_key'
+    }
+
     It 'is written in the place of its output' {
         $clients = @(
             @{ client_id = 'demo-client'; client_secret = 'demo-secret'; scope = '1' }

@@ -53,6 +53,17 @@ Describe 'Setting' {
         (Get-GovernanceConfiguration).ApiKey.Keys | Should -BeExactly clientSecret
     }
 
+    It 'takes tables as objects of ConvertFrom-Json, too' {
+        Set-GovernanceConfiguration -ApiKey ('{"ClientSecret":"s"}' | ConvertFrom-Json) -DefaultHeaders ([pscustomobject]@{ 'X-A' = 1 })
+        (Get-GovernanceConfiguration).ApiKey.clientSecret | Should -BeExactly s
+        (Get-GovernanceConfiguration).DefaultHeaders.'X-A' | Should -Be 1
+    }
+
+    It 'does not quote a text in place of a table: -<_>' -ForEach 'ApiKey', 'ApiKeyPrefix', 'DefaultHeaders' {
+        $parameters = @{ $_ = 'Authorization: S3CRET' }
+        (Get-Failure { Set-GovernanceConfiguration @parameters }) | Should -Not -Match S3CRET
+    }
+
     It 'returns the live table with -PassThru' {
         $configuration = Set-GovernanceConfiguration -BaseUrl https://gov.example -PassThru
         [object]::ReferenceEquals($configuration, (Get-GovernanceConfiguration)) | Should -BeTrue

@@ -100,6 +100,18 @@ Describe 'The server' {
     }
 }
 
+Describe 'An access token whose exp is no date' {
+    It 'is no error: <Exp>' -ForEach @(
+        @{ Exp = 1700000000000; Valid = $null; Expires = $null }
+        @{ Exp = 253402300800; Valid = $null; Expires = $null }
+        @{ Exp = -1700000000000; Valid = $false; Expires = [DateTime]::UnixEpoch.ToLocalTime() }
+    ) {
+        $state = Test-VcToken -AccessToken (New-Jwt @{ exp = $Exp } key)
+        $state.Valid | Should -Be $Valid
+        $state.Expires | Should -Be $Expires
+    }
+}
+
 Describe 'What is no token' {
     It 'is an error: <Name>' -ForEach @(
         @{ Name = 'an object'; Parameters = @{ Token = [pscustomobject]@{ a = 1 } }; Id = 'invalid_session' }

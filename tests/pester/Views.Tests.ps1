@@ -152,6 +152,43 @@ Describe 'A time of expiry' {
         ($token | Format-Table | Out-String -Width 80) | Should -MatchExactly $Shown
     }
 
+    if (-not $IsWindows) {
+        It 'is not an hour off in <Season>: clocks change <Change> min from now, it is <Left> min from now' -ForEach @(
+            @{ Season = 'autumn'; Change = -20; Left = -30; Shown = '^(29|30) min ago' }
+            @{ Season = 'autumn'; Change = 20; Left = 30; Shown = '^in (29|30) min' }
+            @{ Season = 'spring'; Change = 20; Left = 30; Shown = '^in (29|30) min' }
+        ) {
+            # A time zone (RFC 8536) of one hour, and two in summer.
+            function Get-BigEndian([long] $Number, [int] $Size) { $bytes = [BitConverter]::GetBytes($Number)[0..($Size - 1)]; [array]::Reverse($bytes); $bytes }
+            $at = [DateTimeOffset]::UtcNow.AddMinutes($Change).ToUnixTimeSeconds()
+            $zone = foreach ($size in 4, 8) {
+                [System.Text.Encoding]::ASCII.GetBytes('TZif2') + [byte[]]::new(15)
+                0, 0, 0, 3, 2, 8 | ForEach-Object { Get-BigEndian $_ 4 }
+                ($at - 360 * 86400), ($at - 180 * 86400), $at | ForEach-Object { Get-BigEndian $_ $size }
+                $Season -eq 'autumn' ? (0, 1, 0) : (1, 0, 1)
+                (Get-BigEndian 3600 4) + 0, 0
+                (Get-BigEndian 7200 4) + 1, 4
+                [System.Text.Encoding]::ASCII.GetBytes("STD`0DST`0")
+            }
+            $zone += [System.Text.Encoding]::ASCII.GetBytes($Season -eq 'autumn' ? "`nSTD-1`n" : "`nDST-2`n")
+            $file = Join-Path $TestDrive "$([guid]::NewGuid())"
+            [System.IO.File]::WriteAllBytes($file, $zone)
+            $expires = [DateTimeOffset]::UtcNow.AddMinutes($Left)
+            $run = Invoke-Pwsh @'
+param($module, $seconds, $jwt)
+Import-Module $module
+$expires = [DateTimeOffset]::FromUnixTimeSeconds($seconds).LocalDateTime
+$token = [pscustomobject]@{ PSTypeName = 'TokenKit.TokenResponse'; access_token = 'a'; expiry_datetime = $expires }
+ConvertTo-Json @($token.TimeLeft().TotalMinutes, $token.IsExpired(), (Test-VcToken -AccessToken $jwt).Remaining.TotalMinutes, [TokenKit.TokenView]::Expiry($expires, $null))
+'@ $Module, $expires.ToUnixTimeSeconds(), (New-Jwt @{ exp = $expires.ToUnixTimeSeconds() } key) @{ TZ = $file }
+            $run.Error | Should -BeNullOrEmpty
+            $seen = $run.Output | ConvertFrom-Json
+            $seen[0], $seen[2] | ForEach-Object { $_ | Should -BeGreaterThan ($Left - 2); $_ | Should -BeLessOrEqual $Left }
+            $seen[1] | Should -Be ($Left -lt 0)
+            $seen[3] | Should -Match $Shown
+        }
+    }
+
     It 'of seconds is told beside them' {
         (Get-D365LcsApiConfig | Out-String) | Should -MatchExactly 'activetokenexpireson : \d{10}, in 59 min \('
         (New-Sample TokenKit.TokenResponse @{ expires_on = '1795277508' } | Out-String) | Should -MatchExactly 'expires_on +: 1795277508, \S+'

@@ -13,6 +13,8 @@ internal static class JwtSource
     /// <summary>Far more than any JWT, in bytes.</summary>
     private const int MaxFile = 1024 * 1024;
 
+    private const string Code = "invalid_jwt_source";
+
     /// <summary>Where script blocks were written: each runs where its variables and functions are.</summary>
     private static readonly ConditionalWeakTable<ScriptBlock, Runspace> Homes = [];
 
@@ -25,17 +27,7 @@ internal static class JwtSource
 
     /// <summary>Takes a file as source, by its absolute path.</summary>
     /// <exception cref="FailureException">There is no such place.</exception>
-    internal static string Take(PSCmdlet cmdlet, string? path)
-    {
-        try
-        {
-            return cmdlet.GetUnresolvedProviderPathFromPSPath(path);
-        }
-        catch (SessionStateException e)
-        {
-            throw NotFound($"The file of the JWT cannot be found: {e.Message}", e);
-        }
-    }
+    internal static string Take(PSCmdlet cmdlet, string? path) => Secrets.FilePath(cmdlet, path ?? "", Code);
 
     /// <summary>Reads the JWT anew.</summary>
     /// <param name="cmdlet">Runs the script, or finds the file.</param>
@@ -63,7 +55,7 @@ internal static class JwtSource
             using SecretBuffer text = SecretBuffer.FromFile(path, MaxFile).Trim();
             return text.ToSecureString();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception e) when (Secrets.IsUnreadable(e))
         {
             throw NotFound($"The JWT cannot be read: {e.Message}", e);
         }
@@ -86,5 +78,5 @@ internal static class JwtSource
         }
     }
 
-    private static FailureException NotFound(string message, Exception? cause = null) => Failures.Invalid(message, "invalid_jwt_source", cause);
+    private static FailureException NotFound(string message, Exception? cause = null) => Failures.Invalid(message, Code, cause);
 }

@@ -48,9 +48,9 @@ internal static class VcSession
         (Jwt, jwt is null ? null : new PSCredential(Jwt, jwt)),
         (Expires, expires));
 
-    /// <summary>The local time of milliseconds since 1970.</summary>
+    /// <summary>The local time of milliseconds since 1970; <c>null</c> for what is beyond all dates.</summary>
     internal static DateTime? Local(long? milliseconds) =>
-        milliseconds is { } time ? DateTimeOffset.FromUnixTimeMilliseconds(time).LocalDateTime : null;
+        milliseconds is { } time and <= TokenMembers.LastSecond * 1000 ? DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(time, 0)).LocalDateTime : null;
 
     /// <summary>Milliseconds since 1970 until a token expires, if it says so.</summary>
     internal static long? ExpiresAt(PSObject token) =>

@@ -10,7 +10,7 @@ public sealed class VcTokenState
     public DateTime? Expires { get; init; }
 
     /// <summary>How long it is still good; less than nothing when it has expired.</summary>
-    public TimeSpan? Remaining => Expires - DateTime.Now;
+    public TimeSpan? Remaining => Expires?.ToUniversalTime() - DateTime.UtcNow;
 
     /// <summary>Whether there is a JWT that gets another one.</summary>
     public bool Renewable { get; init; }

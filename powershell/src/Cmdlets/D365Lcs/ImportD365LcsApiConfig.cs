@@ -46,7 +46,7 @@ public sealed class ImportD365LcsApiConfig : TokenKitCmdlet
     {
         if (!string.IsNullOrEmpty(Path))
         {
-            string path = GetUnresolvedProviderPathFromPSPath(Path);
+            string path = Secrets.FilePath(this, Path, "invalid_import");
             return (path, path, []);
         }
         if (OperatingSystem.IsWindows())

@@ -27,10 +27,12 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
 
     /// <summary>The headers that name the client: clientSecret and userPrincipalName.</summary>
     [Parameter(Position = 3)]
+    [NamedValues]
     public Hashtable? ApiKey { get; set; }
 
     /// <summary>Kept, and not sent by any command.</summary>
     [Parameter(Position = 4)]
+    [NamedValues]
     public Hashtable? ApiKeyPrefix { get; set; }
 
     /// <summary>Kept, and not sent by any command.</summary>
@@ -47,6 +49,7 @@ public sealed class SetGovernanceConfiguration : TokenKitCmdlet
 
     /// <summary>Headers of every request; they replace others of the same name.</summary>
     [Parameter(Position = 7)]
+    [NamedValues]
     public Hashtable? DefaultHeaders { get; set; }
 
     /// <summary>The proxy: an address or any <see cref="IWebProxy"/>.</summary>

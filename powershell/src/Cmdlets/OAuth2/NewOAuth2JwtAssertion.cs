@@ -41,6 +41,7 @@ public sealed class NewOAuth2JwtAssertion : TokenKitCmdlet
 
     /// <summary>Further claims; they may replace the others.</summary>
     [Parameter]
+    [NamedValues]
     public Hashtable? customClaims { get; set; }
 
     /// <summary>The private key: certificate, key object, path, thumbprint, PEM text or JWK.</summary>

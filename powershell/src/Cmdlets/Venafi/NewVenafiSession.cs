@@ -130,11 +130,12 @@ public sealed class NewVenafiSession : VenafiCmdlet
     private PSObject FromKey()
     {
         object? given = Secrets.Unwrap(VcKey);
-        PSCredential key = given as PSCredential ?? new PSCredential("VcKey", JwtSource.Text(given, nameof(VcKey)));
-        if (key.Password.Length == 0)
+        SecureString text = JwtSource.Text(given, nameof(VcKey));
+        if (text.Length == 0)
         {
             throw Failures.Invalid("-VcKey is empty.");
         }
+        PSCredential key = given as PSCredential ?? new PSCredential("VcKey", text);
         PSObject session = Make(ServerOf(VcRegion, null), VcSession.Key, key);
         if (!string.IsNullOrEmpty(VaultVcKeyName))
         {
