@@ -47,7 +47,7 @@ public sealed class MoveTokenKitStore : TokenKitCmdlet
                 store = StoreEnvironment.Options(call),
                 backend = backend,
                 new_key = hasKey ? call.Put(Key, nameof(Key)) : null,
-                new_key_file = hasFile ? Secrets.FilePath(this, KeyFile!, "invalid_key") : null,
+                new_key_file = hasFile ? Secrets.FilePath(this, KeyFile!, "invalid_store_key") : null,
             },
             (operation, request) => operation.StoreMove(request.Wire(), Cancellation),
             wire => wire.Unwire(),
