@@ -103,7 +103,7 @@ $further = @(
     @{ Name = 'a key line by line'; Value = 'pem'; Id = 'invalid_key'; Script = '$c -split "`n" | ConvertTo-Jwk; $c -split "`n" | ForEach-Object { ConvertTo-Jwk "/$_" }' }
     @{ Name = 'a JWT where a file is named'; Value = 'jwt'; Id = 'invalid_jwt_source'
         Script = 'New-VenafiSession -VcEndpoint "$u/v1/oauth2/token" -JwtPath $c; Import-D365LcsApiConfig -Path $c; token $u -code c0de -CertificateAuthority $c; ConvertTo-Jwk $c' }
-    @{ Name = 'a key of the store where a file is named'; Value = 'store_key'; Script = 'Move-TokenKitStore key -KeyFile $c'; Id = 'invalid_key' }
+    @{ Name = 'a key of the store where a file is named'; Value = 'store_key'; Script = 'Move-TokenKitStore key -KeyFile $c'; Id = 'invalid_store_key' }
 
     @{ Name = 'a JWT that is signed'; Types = $all; Script = 'New-OAuth2JwtAssertion -issuer a -subject a -audience a -client_secret $v'; Asked = $false }
     @{ Name = 'a JWT that is signed with a key'; Value = 'pem'; Types = 'string', 'SecureString'; Script = 'New-OAuth2JwtAssertion -issuer a -subject a -audience a -client_certificate $v' }

@@ -15,7 +15,7 @@ use crate::device::{DeviceAuthorizationRequest, DeviceAuthorizationResponse, Dev
 use crate::discovery::{Metadata, MetadataLocation};
 use crate::error::{Error, ErrorCode};
 use crate::event::{Event, Observer, count_down, deadline};
-use crate::http::{Http, HttpConfig, Replay, freshness};
+use crate::http::{self, Http, HttpConfig, Replay, freshness};
 use crate::jwt::JwkSet;
 use crate::keys::KeyCache;
 use crate::message::{HttpRequest, HttpResponse};
@@ -54,7 +54,8 @@ impl Client {
     }
 
     /// Makes one request for a token; failures that allow it are repeated. An ID token that comes is validated if the
-    /// request names its issuer.
+    /// request names its issuer, whose keys are fetched before, in the same time. If they have to be fetched once more
+    /// for that ID token, this has its own time.
     ///
     /// # Errors
     /// See [`Error`].
@@ -64,10 +65,22 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<TokenResponse, Error> {
+        let response = self.unchecked_token(request, config, observer).await?;
+        self.check_granted(request, response, config, observer).await
+    }
+
+    /// [`token`](Self::token) without its last step, [`check_granted`](Self::check_granted), for who has to keep the
+    /// answer first.
+    pub(crate) async fn unchecked_token(
+        &self,
+        request: &TokenRequest,
+        config: &HttpConfig,
+        observer: &dyn Observer,
+    ) -> Result<TokenResponse, Error> {
+        let begun = Instant::now();
         warn_of_weak_key(&request.authentication, observer);
         self.expect_issuer(request, config, observer).await?;
-        let response = self.ask_for_token(request, config, observer).await?;
-        self.check_granted(request, response, config, observer).await
+        self.ask_for_token(request, &remaining(config, begun), observer).await
     }
 
     async fn ask_for_token(
@@ -100,7 +113,9 @@ impl Client {
         self.issuer_keys(issuer, None, config, request.allow_insecure_http, observer).await.map(drop)
     }
 
-    async fn check_granted(
+    /// Validates the ID token of an answer. It has its own time: nothing that was granted is lost because the request
+    /// took long.
+    pub(crate) async fn check_granted(
         &self,
         request: &TokenRequest,
         response: TokenResponse,
@@ -244,6 +259,7 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<UserInfo, Error> {
+        let begun = Instant::now();
         let endpoint = if let Some(endpoint) = &request.endpoint {
             endpoint_url(endpoint, request.allow_insecure_http)?
         } else {
@@ -252,12 +268,14 @@ impl Client {
         };
         let build = || async { request.build(endpoint.clone()) };
         let read = |sent: &HttpRequest, response| UserInfoAnswer::read(sent, &response);
-        let answer = self.http.send(config, &endpoint, Replay::Allowed, observer, build, read).await?;
+        let left = remaining(config, begun);
+        let answer = self.http.send(&left, &endpoint, Replay::Allowed, observer, build, read).await?;
         let claims = match answer {
             UserInfoAnswer::Plain(claims) => UserInfo { claims, is_signed: false },
             UserInfoAnswer::Signed(token) => {
                 let verification = request.verification(&token, &endpoint)?;
-                let verdicts = self.verify(vec![token], verification, config, observer).await?;
+                let left = remaining(config, begun);
+                let verdicts = self.verify(vec![token], verification, &left, observer).await?;
                 UserInfo { claims: userinfo::verified(verdicts, &endpoint)?, is_signed: true }
             }
         };
@@ -275,16 +293,17 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<Metadata, Error> {
+        let begun = Instant::now();
         let mut last = None;
         for url in &location.urls {
             let read = |sent: &HttpRequest, response| location.read(sent, &response);
-            match self.get(url, config, observer, read).await {
+            match self.get(url, &remaining(config, begun), observer, read).await {
                 // The other well-known path may be the one that the server has.
                 Err(error) if error.reply().is_some_and(|reply| reply.status == 404) => last = Some(error),
                 result => return result,
             }
         }
-        Err(last.unwrap_or_else(|| Error::invalid(ErrorCode::InvalidEndpoint, "There is no address to ask.")))
+        Err(last.unwrap_or_else(no_address))
     }
 
     /// The signature keys at `jwks_uri`. They are kept as long as the server's caching headers allow, and fetched
@@ -301,7 +320,8 @@ impl Client {
         observer: &dyn Observer,
     ) -> Result<Arc<JwkSet>, Error> {
         let url = endpoint_url(jwks_uri, allow_insecure_http)?;
-        self.keys.get(url.as_str(), key_id, || self.fetch_keys(&url, config, observer)).await
+        let fetch = || self.fetch_keys(&url, config, observer);
+        in_time(config, &url, Box::pin(self.keys.get(&cache_name(config, &url), key_id, fetch))).await
     }
 
     /// The signature keys of `issuer`, found by its metadata and kept like those of [`keys`](Self::keys).
@@ -317,7 +337,7 @@ impl Client {
         observer: &dyn Observer,
     ) -> Result<Arc<JwkSet>, Error> {
         let location = MetadataLocation::parse(issuer, allow_insecure_http)?;
-        let address = location.urls.first().map(Url::to_string).unwrap_or_default();
+        let address = location.urls.first().ok_or_else(no_address)?;
         let fetch = || async {
             let metadata = self.metadata(&location, config, observer).await?;
             let jwks_uri = metadata.jwks_uri.ok_or_else(|| {
@@ -325,13 +345,13 @@ impl Client {
                 Error::invalid(ErrorCode::InvalidJwks, message)
             })?;
             let url = endpoint_url(&jwks_uri, allow_insecure_http)?;
-            if address.starts_with("https:") && url.scheme() != "https" {
+            if address.scheme() == "https" && url.scheme() != "https" {
                 let message = format!("{issuer} is asked by https, but its keys are to be had without.");
                 return Err(Error::invalid(ErrorCode::InsecureEndpoint, message));
             }
             self.fetch_keys(&url, config, observer).await
         };
-        self.keys.get(&address, key_id, fetch).await
+        in_time(config, address, Box::pin(self.keys.get(&cache_name(config, address), key_id, fetch))).await
     }
 
     async fn fetch_keys(
@@ -363,6 +383,31 @@ impl Client {
         let build = || async { Ok(HttpRequest::get(url.clone())) };
         self.http.send(config, url, Replay::Allowed, observer, build, read).await
     }
+}
+
+/// Under what name fetched keys are kept. It holds the trust by which their server was believed, for keys that came
+/// without a check of its certificate, or by an authority of their own, vouch for no token of other calls.
+fn cache_name(config: &HttpConfig, address: &Url) -> String {
+    format!("{} {:?} {address}", config.skip_certificate_check, config.certificate_authority)
+}
+
+/// What a call that began at `begun` has left of its time.
+pub(crate) fn remaining(config: &HttpConfig, begun: Instant) -> HttpConfig {
+    HttpConfig { timeout: config.timeout.saturating_sub(begun.elapsed()), ..config.clone() }
+}
+
+/// Ends in the time of one request what makes several, or waits for those of others. Such work is large: give it boxed.
+async fn in_time<T>(
+    config: &HttpConfig,
+    url: &Url,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let done = tokio::time::timeout(config.timeout, work).await;
+    done.unwrap_or_else(|_| Err(http::timed_out(config, url)))
+}
+
+fn no_address() -> Error {
+    Error::invalid(ErrorCode::InvalidEndpoint, "There is no address to ask.")
 }
 
 fn warn_of_weak_key(authentication: &ClientAuthentication, observer: &dyn Observer) {

@@ -199,8 +199,8 @@ impl DevicePolling {
             Some("authorization_pending") => {}
             Some("slow_down") => self.interval = self.interval.saturating_add(Duration::from_secs(5)),
             // RFC 8628 section 3.5 advises to back off when the connection timed out; a server or gateway that is
-            // busy for a moment must not end a sign-in either.
-            None if is_passing(&error) => {
+            // busy for a moment must not end a sign-in either, whatever code it gives that.
+            _ if is_passing(&error) => {
                 self.interval = self.interval.saturating_mul(2);
             }
             _ => return Err(error),
@@ -241,12 +241,16 @@ mod tests {
     use crate::error::{OAuthError, Reply, ServerError, TransportError};
 
     fn oauth(code: &str) -> Error {
+        oauth_with(400, code)
+    }
+
+    fn oauth_with(status: u16, code: &str) -> Error {
         Error::Server(Box::new(ServerError {
             code: ErrorCode::OAuth,
             message: String::new(),
             endpoint: "https://as.example/token".into(),
             oauth: Some(OAuthError { error: code.into(), description: None, uri: None }),
-            reply: Reply { status: 400, ..Reply::default() },
+            reply: Reply { status, ..Reply::default() },
             retryable: false,
         }))
     }
@@ -303,10 +307,14 @@ mod tests {
         assert_eq!(polling.next_pause(again, Duration::ZERO).unwrap(), Duration::from_secs(second));
     }
 
-    #[test]
-    fn a_server_that_is_down_is_asked_again_later() {
-        let mut polling = polling();
-        assert_eq!(polling.next_pause(http(503), Duration::ZERO).unwrap(), Duration::from_secs(10));
+    #[rstest]
+    #[case::unavailable(http(503))]
+    #[case::too_many_requests(http(429))]
+    #[case::unavailable_with_a_code(oauth_with(503, "temporarily_unavailable"))]
+    #[case::too_many_requests_with_a_code(oauth_with(429, "too_many_requests"))]
+    #[case::slow_down(oauth_with(429, "slow_down"))]
+    fn a_server_that_is_down_is_asked_again_later(#[case] error: Error) {
+        assert_eq!(polling().next_pause(error, Duration::ZERO).unwrap(), Duration::from_secs(10));
     }
 
     #[rstest]

@@ -13,8 +13,13 @@ const WELL_KNOWN: &str = "/.well-known/";
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
-/// Tenants of the Microsoft identity platform that stand for others: their metadata names a template.
-const MICROSOFT_TENANTS: &[&str] = &["common", "organizations", "consumers"];
+/// The tenant of the Microsoft identity platform to which personal accounts belong.
+pub(crate) const PERSONAL_TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// Tenants of the Microsoft identity platform that stand for others, and what their metadata names instead: a template
+/// where it may be any tenant.
+const MICROSOFT_TENANTS: &[(&str, &str)] =
+    &[("common", "{tenantid}"), ("organizations", "{tenantid}"), ("consumers", PERSONAL_TENANT)];
 
 /// Where version 1 of the Microsoft identity platform is asked, and whose issuer it then names.
 const MICROSOFT_V1: &[(&str, &str)] = &[
@@ -114,7 +119,8 @@ impl MetadataLocation {
 
     /// Checks that `metadata` names the issuer that was asked (RFC 8414 section 3.3, OpenID Connect Discovery
     /// section 4.3). A slash at the end makes no difference; the template of Microsoft's shared tenants is
-    /// accepted where such a tenant was asked, and the issuer of its version 1 where that was.
+    /// accepted where such a tenant was asked, the tenant of personal accounts where `consumers` was, and the issuer of
+    /// version 1 where that was.
     ///
     /// # Errors
     /// A text that says what is wrong.
@@ -160,8 +166,8 @@ fn is_of_microsoft(found: &str, expected: &str) -> bool {
         .iter()
         .find_map(|(asked, named)| Some(format!("{named}{}", expected.strip_prefix(asked)?)));
     let fits_template = |expected: &str| {
-        let stands_for = |tenant: &&str| same_issuer(&found.replace("{tenantid}", tenant), expected);
-        found.contains("{tenantid}") && MICROSOFT_TENANTS.iter().any(stands_for)
+        let stands_for = |(asked, named): &(&str, &str)| same_issuer(&found.replace(named, asked), expected);
+        MICROSOFT_TENANTS.iter().any(stands_for)
     };
     let is_version_1 = |issuer: String| same_issuer(found, &issuer) || fits_template(&issuer);
     fits_template(expected) || version_1.is_some_and(is_version_1)
@@ -219,6 +225,12 @@ mod tests {
             check(&format!("{microsoft}/common"), &json!("https://sts.windows.net/{tenantid}/")),
             Ok(())
         );
+
+        // Personal accounts have a tenant of their own.
+        let personal = json!("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0");
+        assert_eq!(check(&format!("{microsoft}/consumers/v2.0"), &personal), Ok(()));
+        check(&format!("{microsoft}/consumers/v2.0"), &template).unwrap_err();
+        check(&format!("{microsoft}/organizations/v2.0"), &personal).unwrap_err();
 
         check("https://as.example", &json!("https://evil.example")).unwrap_err();
         check("https://as.example", &json!("https://as.example/other")).unwrap_err();

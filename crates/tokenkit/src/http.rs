@@ -181,10 +181,9 @@ impl Http {
                 (started.elapsed().saturating_add(pause) < config.timeout).then_some(pause)
             })
             .notify(|error, delay| observer.event(Event::Retrying { reason: error.to_string(), delay }));
-        tokio::time::timeout(config.timeout, attempts).await.unwrap_or_else(|_| {
-            let message = format!("no complete answer within {} s", config.timeout.as_secs_f64());
-            Err(transport(ErrorCode::Timeout, message, &display_url(endpoint), true))
-        })
+        tokio::time::timeout(config.timeout, attempts)
+            .await
+            .unwrap_or_else(|_| Err(timed_out(config, endpoint)))
     }
 
     fn client(&self, config: &HttpConfig, endpoint: &Url) -> Result<reqwest::Client, Error> {
@@ -450,6 +449,14 @@ fn too_large(request: &HttpRequest, status: u16) -> Error {
     reply::unusable(request, &response, ErrorCode::ResponseTooLarge, &what)
 }
 
+/// No answer within the time of `config`.
+pub(crate) fn timed_out(config: &HttpConfig, endpoint: &Url) -> Error {
+    // What earlier requests of the same call have left is no round figure.
+    let seconds = (config.timeout.as_secs_f64() * 10.0).round().max(1.0) / 10.0;
+    let message = format!("no complete answer within {seconds} s");
+    transport(ErrorCode::Timeout, message, &display_url(endpoint), true)
+}
+
 fn transport(code: ErrorCode, message: String, endpoint: &str, retryable: bool) -> Error {
     let endpoint = endpoint.to_owned();
     Error::Transport(Box::new(TransportError { code, message, endpoint, retryable, advice: code.advice() }))
@@ -547,8 +554,10 @@ fn may_repeat(error: &Error, replay: Replay) -> bool {
         error.error_code(),
         ErrorCode::DnsFailed | ErrorCode::ConnectFailed | ErrorCode::RequestRefused
     );
-    // A rate limit is applied before the request is worked on.
-    let turned_away = error.reply().is_some_and(|reply| reply.status == 429);
+    // A rate limit is applied before the request is worked on. That of a device flow is kept to by whoever polls: each
+    // question that comes too soon is another reason to slow down (RFC 8628 section 3.5).
+    let turned_away = error.reply().is_some_and(|reply| reply.status == 429)
+        && error.oauth().is_none_or(|oauth| oauth.error != "slow_down");
     match error {
         Error::Transport(_) => never_carried,
         Error::Server(failure) => {

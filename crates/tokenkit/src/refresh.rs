@@ -49,10 +49,13 @@ enum Turn {
 impl Client {
     /// Refreshes a token under a lock of `store`, so that no refresh token is spent twice:
     ///
-    /// - Who presents a token that was spent in the last two minutes gets the answer that it got, without a request.
+    /// - Who presents a token that was spent in the last two minutes gets the answer that it got, without a request,
+    ///   unless its access token has expired.
     /// - When the token is the one that `kept` names, the new tokens are kept there before they are returned. What another one
     ///   got is kept in the memory of the process only.
     /// - When it was spent longer ago, or the server refuses it, and `kept` has a newer one, that one is refreshed.
+    ///
+    /// An ID token is validated as by [`token`](Self::token), though after its answer was kept.
     ///
     /// Failures are not kept. A request that was sent is finished even when the future is dropped. A store that cannot
     /// be used does not prevent the request; an [`Event::Warning`] says so.
@@ -119,24 +122,33 @@ impl Client {
             Some(kept) => recorded.is_some() || holds(&store.read_stored(&kept.section).await?, kept, hash),
             None => true,
         };
-        if let Some(record) = recorded.or_else(|| store.tokens().answer(hash)) {
+        if let Some(record) = recorded.or_else(|| store.answer(hash)) {
             let spent = record.next != hash;
             if spent && let Some(kept) = kept {
                 // Whoever refreshed it was killed before the section had the new token.
                 adopt(store, kept, hash, &record).await?;
             }
-            if record.request == wanted && record.is_fresh(Utc::now()) {
+            let now = Utc::now();
+            let answers = record.request == wanted && record.is_fresh(now);
+            if answers && record.response.expires_at.is_none_or(|expires_at| now < expires_at) {
+                drop(lease);
                 let text = "This refresh token was spent a moment ago: its answer is used again.";
                 store.observer().event(Event::Note(text.into()));
-                return Ok(Turn::Done(record.response));
+                let checked = self.check_granted(request, record.response, config, &**store.observer()).await;
+                return checked.map(Turn::Done);
             }
-            if spent
-                && let Some(newer) = newer(store, kept, request).await?
-                && store.descends(hash, TokenHash::of(&newer)).await?
-            {
-                let text = "This refresh token is spent: the one that came after it is used.";
-                store.observer().event(Event::Note(text.into()));
-                return Ok(Turn::Newer(newer));
+            if spent {
+                let newer = match newer(store, kept, request).await? {
+                    Some(newer) if store.descends(hash, TokenHash::of(&newer)).await? => Some(newer),
+                    // The access token of its answer has expired, and not the refresh token.
+                    _ if answers => members(&record.response).refresh_token,
+                    _ => None,
+                };
+                if let Some(newer) = newer {
+                    let text = "This refresh token is spent: the one that came after it is used.";
+                    store.observer().event(Event::Note(text.into()));
+                    return Ok(Turn::Newer(newer));
+                }
             }
         }
 
@@ -144,8 +156,8 @@ impl Client {
         let (store, kept, token) = (store.clone(), kept.cloned(), token.clone());
         // From here on the token may be spent, so this goes on without whoever asked.
         let work = async move {
-            let _held = lease;
-            match client.token(&request, &config, &**store.observer()).await {
+            let observer = &**store.observer();
+            match client.unchecked_token(&request, &config, observer).await {
                 Ok(response) => {
                     let record = Refreshed {
                         at: Utc::now(),
@@ -158,7 +170,9 @@ impl Client {
                         let text = format!("The new tokens could not be kept: {error}");
                         store.observer().event(Event::Warning(text));
                     }
-                    Ok(Turn::Done(record.response))
+                    drop(lease);
+                    // Not before: the old token is spent, even if the ID token is not accepted.
+                    client.check_granted(&request, record.response, &config, observer).await.map(Turn::Done)
                 }
                 Err(error) if error.oauth().is_some_and(|oauth| oauth.error == "invalid_grant") => {
                     // Somebody who leaves no records may have saved a newer one meanwhile.
@@ -221,15 +235,17 @@ async fn keep(
     record: &Refreshed,
     on_disk: bool,
 ) -> Result<(), Error> {
-    if on_disk {
-        store.keep_record(hash, record).await?;
+    let recorded = if on_disk {
+        store.keep_record(hash, record).await
     } else {
         store.remember(hash, record.clone());
+        Ok(())
+    };
+    // Without the record, the section is the only place where the tokens are kept, and the other way round.
+    if let Some(kept) = kept {
+        adopt(store, kept, hash, record).await?;
     }
-    match kept {
-        Some(kept) => adopt(store, kept, hash, record).await,
-        None => Ok(()),
-    }
+    recorded
 }
 
 /// Puts the new tokens where the old one is kept: in the section and in its temporary layer.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorCode};
 use crate::jwt::decode_unverified;
+use crate::reply::CALENDAR;
 
 /// How far this machine's clock and the server's may be apart.
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
@@ -93,14 +94,12 @@ fn shown(time: DateTime<Utc>) -> impl std::fmt::Display {
     time.format("%Y-%m-%d %H:%M:%S UTC")
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "a cast beyond the range saturates, and no calendar has it"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "a cast beyond the range saturates")]
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<DateTime<Utc>>, Error> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    // RFC 7519 section 2: a NumericDate may have a fraction.
-    let time = value.as_f64().and_then(|seconds| DateTime::from_timestamp_millis((seconds * 1000.0) as i64));
+    // RFC 7519 section 2: a NumericDate may have a fraction. It has no limits, as calendars have.
+    let within = |seconds: f64| ((seconds * 1000.0) as i64).clamp(*CALENDAR.start(), *CALENDAR.end());
+    let time = value.as_f64().map(within).and_then(DateTime::from_timestamp_millis);
     let malformed = || Error::invalid(ErrorCode::MalformedToken, format!("{name} of the JWT is no time."));
     time.map(Some).ok_or_else(malformed)
 }
@@ -161,6 +160,16 @@ mod tests {
         "2026-01-02T03:03:04Z",
         Some("The JWT is not valid before 2026-01-02 03:04:05 UTC.")
     )]
+    #[case::expired_before_the_calendar(
+        r#"{"exp":-62135596801}"#,
+        "2026-01-02T03:04:05Z",
+        Some("The JWT expired at 0001-01-01 00:00:00 UTC.")
+    )]
+    #[case::early_until_the_end_of_the_calendar(
+        r#"{"nbf":1e300}"#,
+        "2026-01-02T03:04:05Z",
+        Some("The JWT is not valid before 9999-12-31 23:59:59 UTC.")
+    )]
     #[case::no_times("{}", "2026-01-02T03:04:05Z", None)]
     fn a_jwt_is_used_within_its_times(
         #[case] claims: &str,
@@ -171,12 +180,22 @@ mod tests {
         assert_eq!(result.err().map(|error| error.to_string()).as_deref(), problem);
     }
 
+    /// .NET knows no later times, and chrono has some to which nothing can be added.
+    #[rstest]
+    #[case(r#"{"exp":253402300800}"#)]
+    #[case(r#"{"exp":8210266876790}"#)]
+    #[case(r#"{"exp":1e300}"#)]
+    fn a_jwt_expires_at_the_end_of_the_calendar_at_last(#[case] claims: &str) {
+        let lifetime = JwtLifetime::read(&jwt(claims)).unwrap();
+        assert_eq!(lifetime.expires_at.unwrap().timestamp_millis(), 253_402_300_799_999);
+        lifetime.check(at("2026-01-02T03:04:05Z")).unwrap();
+    }
+
     #[rstest]
     #[case("opaque", "malformed_token")]
     #[case("e30.a.b.c.d", "encrypted_token")]
     #[case(&jwt(r#"{"exp":"tomorrow"}"#), "malformed_token")]
     #[case(&jwt(r#"{"nbf":null}"#), "malformed_token")]
-    #[case(&jwt(r#"{"exp":1e300}"#), "malformed_token")]
     fn what_is_no_jwt_with_times_is_told(#[case] jwt: &str, #[case] code: &str) {
         assert_eq!(JwtLifetime::read(jwt).unwrap_err().code(), code);
     }

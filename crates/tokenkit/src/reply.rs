@@ -1,6 +1,7 @@
 //! What every endpoint's answer has in common: JSON objects, errors, and what of an answer may be shown.
 
 use std::num::IntErrorKind;
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -90,10 +91,15 @@ pub(crate) fn seconds(value: &Value) -> Option<u64> {
     }
 }
 
-/// When something expires that was received at `now` and lasts this many seconds; `None` without any.
+/// The years 1 to 9999 in milliseconds since 1970: the calendar of RFC 3339, and of hosts such as .NET.
+pub(crate) const CALENDAR: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+
+/// When something expires that was received at `now` and lasts this many seconds; `None` without any, or when that is
+/// beyond the calendar.
 pub(crate) fn expiry(now: DateTime<Utc>, seconds: Option<u64>) -> Option<DateTime<Utc>> {
     let seconds = i64::try_from(seconds.filter(|seconds| *seconds > 0)?).ok()?;
     now.checked_add_signed(TimeDelta::try_seconds(seconds)?)
+        .filter(|at| CALENDAR.contains(&at.timestamp_millis()))
 }
 
 /// Whether a text can be an error code (RFC 6749 sections 4.1.2.1 and 5.2).

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
-use crate::client::Client;
-use crate::discovery::{MetadataLocation, is_tenant_id};
+use crate::client::{Client, remaining};
+use crate::discovery::{MetadataLocation, PERSONAL_TENANT, is_tenant_id};
 use crate::error::{Error, ErrorCode};
 use crate::event::Observer;
 use crate::http::HttpConfig;
@@ -74,7 +75,8 @@ impl From<Reason> for Finding {
 
 impl Client {
     /// Checks tokens; the outcomes have their order. The keys are asked for once for all of them, see
-    /// [`keys`](Self::keys).
+    /// [`keys`](Self::keys). The time limit of `config` counts for each issuer: one that does not answer takes nothing
+    /// from the others.
     ///
     /// # Errors
     /// The keys of a fixed address or issuer cannot be had. Those of an issuer that only tokens name are a finding
@@ -153,6 +155,7 @@ impl Client {
         config: &HttpConfig,
         observer: &dyn Observer,
     ) -> Result<Arc<JwkSet>, Error> {
+        let begun = Instant::now();
         let insecure = verification.allow_insecure_http;
         let mut keys: Option<Arc<JwkSet>> = None;
         for name in std::iter::once(None).chain(names.iter().map(|name| Some(name.as_str()))) {
@@ -161,6 +164,7 @@ impl Client {
             {
                 continue;
             }
+            let config = &remaining(config, begun);
             let found = match (&verification.source, issuer) {
                 (KeySource::JwksUri(uri), _) => self.keys(uri, name, config, insecure, observer).await,
                 (KeySource::Issuer(issuer), _) => {
@@ -236,16 +240,20 @@ impl Verification {
     }
 
     /// Whether the token is of the tenants that share the expected issuer: Microsoft's tokens name the tenant of
-    /// their user, where the metadata has a template.
+    /// their user, where the metadata has a template, or that of personal accounts, which `consumers` stands for.
     fn is_of_shared_tenant(&self, jwt: &UnverifiedJwt<'_>) -> bool {
         let text = |name| jwt.claims.get(name).and_then(Value::as_str);
         let expected = self.claims.as_ref().and_then(|claims| claims.issuer.clone());
         let (Some(issuer), Some(tenant), Some(_)) = (text("iss"), text("tid"), &expected) else {
             return false;
         };
-        let template = Map::from_iter([("issuer".into(), issuer.replace(tenant, "{tenantid}").into())]);
+        let location = MetadataLocation { issuer: expected.clone(), urls: Vec::new() };
+        let stands_for = |name: &str| {
+            let template = Map::from_iter([("issuer".into(), issuer.replace(tenant, name).into())]);
+            location.check_issuer(&template).is_ok()
+        };
         is_tenant_id(tenant)
-            && MetadataLocation { issuer: expected, urls: Vec::new() }.check_issuer(&template).is_ok()
+            && (stands_for("{tenantid}") || tenant == PERSONAL_TENANT && stands_for("consumers"))
     }
 }
 
@@ -355,19 +363,27 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn claims_count_where_they_are_expected() {
         let key = key();
-        let tenant = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
-        let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
-        let tokens = || vec![token(&key, &json!({"iss": issuer, "tid": tenant, "exp": 4_102_444_800_u64}))];
+        let (work, personal) = ("f8cdef31-a31e-4b4a-93e4-5f571e91255a", PERSONAL_TENANT);
+        let issuer = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
         let rows = [
-            (issuer.as_str(), ""),
-            ("https://login.microsoftonline.com/common/v2.0", ""),
-            ("https://login.microsoftonline.com/other/v2.0", "wrong_iss"),
+            (work, work, ""),
+            (work, "common", ""),
+            (work, "consumers", "wrong_iss"),
+            (work, "other", "wrong_iss"),
+            (personal, personal, ""),
+            (personal, "common", ""),
+            (personal, "consumers", ""),
+            (personal, work, "wrong_iss"),
         ];
-        for (expected, code) in rows {
+        for (tenant, expected, code) in rows {
+            let claims = json!({"iss": issuer(tenant), "tid": tenant, "exp": 4_102_444_800_u64});
+            let tokens = vec![token(&key, &claims)];
             let keys = JwkSet::from(key.verifying_key().unwrap());
             let mut verification = verification(KeySource::Keys(keys.clone()));
-            verification.claims = Some(Validation { issuer: Some(expected.into()), ..Validation::new(keys) });
-            assert_eq!(codes(&Client::new(), tokens(), verification).await, [code], "{expected}");
+            verification.claims =
+                Some(Validation { issuer: Some(issuer(expected)), ..Validation::new(keys) });
+            let codes = codes(&Client::new(), tokens, verification).await;
+            assert_eq!(codes, [code], "{tenant} for {expected}");
         }
     }
 }

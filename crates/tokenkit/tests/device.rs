@@ -177,3 +177,24 @@ async fn a_server_in_trouble_ends_the_flow_at_once() {
         assert_eq!(server.requests().len(), 1);
     }
 }
+
+/// RFC 8628 section 3.5. Some servers send `slow_down` with 429, which other requests repeat after half a second.
+#[rstest]
+#[case(400)]
+#[case(429)]
+#[tokio::test]
+async fn slow_down_makes_each_pause_longer(#[case] status: u16) {
+    let server = TestServer::start().unwrap();
+    let slow_down = Canned::json(status, r#"{"error":"slow_down"}"#);
+    server.canned("/canned/token", Canned { times: Some(2), ..slow_down });
+    server.canned("/canned/token", Canned::json(200, r#"{"access_token":"at"}"#));
+    let grant = Grant::DeviceCode { device_code: Secret::from("dc") };
+    let request = &TokenRequest::new(server.url("/canned/token"), grant);
+    let polling = DevicePolling { interval: Duration::from_secs(1), expires_in: Duration::from_mins(10) };
+    let ask = |observer: std::sync::Arc<common::net::Recorder>| async move {
+        Client::new().device_token(request, polling, &HttpConfig::default(), &*observer).await
+    };
+    let (token, events) = without_pauses(ask, |_| {}).await;
+    token.unwrap();
+    assert_eq!(events.pauses(), [Duration::from_secs(6), Duration::from_secs(11)]);
+}

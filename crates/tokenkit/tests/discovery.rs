@@ -4,7 +4,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
 use common::net::{ClosedPort, Recorder, without_pauses};
@@ -14,7 +14,8 @@ use tokenkit::jwt::{
     self, Algorithm, Header, JwkSet, KeyType, SigningKey, Validation, VerifyingKey, verify_signature,
 };
 use tokenkit::{
-    Category, Client, Error, ErrorCode, Grant, HttpConfig, Metadata, MetadataLocation, TokenRequest,
+    Category, Client, Error, ErrorCode, Grant, HttpConfig, Metadata, MetadataLocation, Secret, TokenRequest,
+    UserInfoRequest,
 };
 use tokenkit_testserver::{Canned, CodeRequest, TestServer};
 
@@ -58,6 +59,19 @@ fn with_headers(body: &str, headers: &[(&str, &str)]) -> Canned {
     let mut reply = Canned::json(200, body);
     reply.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     reply
+}
+
+fn with_authority(server: &TestServer) -> HttpConfig {
+    let certificate_authority = Some(server.certificate_authority().to_owned());
+    HttpConfig { certificate_authority, ..HttpConfig::default() }
+}
+
+fn late(seconds: f64, reply: Canned) -> Canned {
+    Canned { delay: Duration::from_secs_f64(seconds), ..reply }
+}
+
+fn within(seconds: u64) -> HttpConfig {
+    HttpConfig { timeout: Duration::from_secs(seconds), ..HttpConfig::default() }
 }
 
 // Metadata.
@@ -134,7 +148,7 @@ async fn metadata_of_another_issuer_is_refused() {
 #[tokio::test]
 async fn the_template_of_shared_tenants_is_understood() {
     for (tenant, accepted) in
-        [("common", true), ("organizations", true), ("consumers", true), ("contoso", false)]
+        [("common", true), ("organizations", true), ("consumers", false), ("contoso", false)]
     {
         let server = TestServer::start().unwrap();
         let template = server.url("/{tenantid}/v2.0");
@@ -164,6 +178,9 @@ fn version_1_of_microsoft_names_its_own_issuer() {
     let of_tenant = format!("https://sts.windows.net/{id}/");
     let template = "https://sts.windows.net/{tenantid}/";
     assert!(check("login.microsoftonline.com/common", template));
+    let of_personal = "https://sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad/";
+    assert!(check("login.microsoftonline.com/consumers", of_personal));
+    assert!(!check("login.microsoftonline.com/common", of_personal));
     assert!(check(&format!("https://login.microsoftonline.com/{id}"), &of_tenant));
     assert!(check(
         &format!("https://login.microsoftonline.com/{id}/.well-known/openid-configuration"),
@@ -384,6 +401,28 @@ async fn each_address_has_its_own_keys() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// Who sat in between then would otherwise have chosen by which keys later calls judge tokens.
+#[rstest]
+#[case::without_check(|_: &TestServer| HttpConfig { skip_certificate_check: true, ..HttpConfig::default() })]
+#[case::by_an_authority_of_its_own(with_authority)]
+#[tokio::test]
+async fn keys_fetched_on_less_trust_are_not_used_with_more(#[case] lax: fn(&TestServer) -> HttpConfig) {
+    let server = TestServer::start().unwrap();
+    let metadata = json!({"issuer": server.tls_url(""), "jwks_uri": server.tls_url(KEYS)});
+    server.canned(OPENID, Canned::json(200, &metadata.to_string()));
+    server.canned(KEYS, Canned::json(200, &published(&[&new_key()])));
+    let (client, lax, strict) = (Client::new(), lax(&server), HttpConfig::default());
+    let by_address = async |config| client.keys(&server.tls_url(KEYS), None, config, false, &()).await;
+    let by_issuer = async |config| client.issuer_keys(&server.tls_url(""), None, config, false, &()).await;
+    for _ in 0..2 {
+        by_address(&lax).await.unwrap();
+        by_issuer(&lax).await.unwrap();
+        assert_eq!(by_address(&strict).await.unwrap_err().error_code(), ErrorCode::TlsFailed);
+        assert_eq!(by_issuer(&strict).await.unwrap_err().error_code(), ErrorCode::TlsFailed);
+    }
+    assert_eq!(paths(&server), [KEYS, OPENID, KEYS]);
+}
+
 /// A secret that everyone can read vouches for no one.
 #[tokio::test]
 async fn published_shared_secrets_are_no_keys() {
@@ -496,13 +535,83 @@ async fn an_issuer_with_tls_has_no_keys_without() {
     let server = TestServer::start().unwrap();
     let body = json!({"issuer": server.tls_url(""), "jwks_uri": server.url(KEYS)}).to_string();
     server.canned(OPENID, Canned::json(200, &body));
-    let config = HttpConfig {
-        certificate_authority: Some(server.certificate_authority().to_owned()),
-        ..HttpConfig::default()
-    };
+    let config = with_authority(&server);
     let result = Client::new().issuer_keys(&server.tls_url(""), None, &config, false, &()).await;
     assert_eq!(result.unwrap_err().error_code(), ErrorCode::InsecureEndpoint);
     assert_eq!(paths(&server), [OPENID]);
+}
+
+// Time limits.
+
+/// Each answer comes in time, and all of them together do not.
+#[tokio::test]
+async fn the_requests_of_a_call_share_its_time() {
+    let server = TestServer::start().unwrap();
+    let (keys, user) = ("/canned/keys", "/canned/user");
+    let metadata = json!({"issuer": server.url(""), "jwks_uri": server.url(keys), "userinfo_endpoint": server.url(user)});
+    server.canned(OPENID, late(0.7, Canned::json(200, &metadata.to_string())));
+    server.canned(keys, Canned::json(200, &published(&[&new_key()])));
+    server.canned(user, late(0.7, Canned::json(200, r#"{"sub":"alice"}"#)));
+    server.canned("/canned/token", late(0.7, Canned::json(200, r#"{"access_token":"at"}"#)));
+    server.canned(&format!("/tenant{OPENID}"), late(0.7, Canned::json(404, "{}")));
+    let body = document(&server.url("/tenant"));
+    server.canned(&format!("{OAUTH}/tenant"), late(0.7, Canned::json(200, &body)));
+    let (client, config) = (Client::new(), within(1));
+
+    let mut request = TokenRequest::new(server.url("/canned/token"), Grant::ClientCredentials);
+    request.client_id = Some("app".into());
+    request.issuer = Some(server.url(""));
+    let error = client.token(&request, &config, &()).await.unwrap_err();
+    assert_eq!(error.error_code(), ErrorCode::Timeout, "{error}");
+
+    let request = UserInfoRequest::new(server.url(""), Secret::from("at"));
+    let error = client.user_info(&request, &config, &()).await.unwrap_err();
+    assert_eq!(error.error_code(), ErrorCode::Timeout, "{error}");
+
+    let location = MetadataLocation::parse(&server.url("/tenant"), false).unwrap();
+    let error = client.metadata(&location, &config, &()).await.unwrap_err();
+    assert_eq!(error.error_code(), ErrorCode::Timeout, "{error}");
+}
+
+/// The token is granted, and spent what it was granted for: the look for a new key does not lose it.
+#[tokio::test]
+async fn a_granted_token_is_not_lost_because_its_time_is_over() {
+    let (old, new) = (new_key(), new_key());
+    let server = TestServer::start().unwrap();
+    server.canned(OPENID, Canned::json(200, &document(&server.url(""))));
+    server.canned("/keys", Canned::json(200, &published(&[&old])));
+    server.canned("/keys", late(2.0, Canned::json(200, &published(&[&new]))));
+    let now = Utc::now().timestamp();
+    let claims = json!({"iss": server.url(""), "aud": "app", "sub": "alice", "iat": now, "exp": now + 300});
+    let id_token = jwt::sign(&Header::new(Algorithm::ES256, &new), &claims, &new).unwrap();
+    let body = json!({"access_token": "at", "id_token": id_token.expose_str()}).to_string();
+    server.canned("/canned/token", late(2.0, Canned::json(200, &body)));
+    let mut request = TokenRequest::new(server.url("/canned/token"), Grant::ClientCredentials);
+    request.client_id = Some("app".into());
+    request.issuer = Some(server.url(""));
+    let begun = Instant::now();
+    Client::new().token(&request, &within(3), &()).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(4), "the time was not over: {:?}", begun.elapsed());
+}
+
+/// One after the other would take twenty seconds.
+#[tokio::test]
+async fn who_waits_for_keys_that_others_fetch_waits_no_longer_than_its_time() {
+    let server = TestServer::start().unwrap();
+    server.canned(KEYS, late(60.0, Canned::json(200, "{}")));
+    let client = Arc::new(Client::new());
+    let url = server.url(KEYS);
+    let begun = Instant::now();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let (client, url) = (client.clone(), url.clone());
+            tokio::spawn(async move { client.keys(&url, None, &within(1), false, &()).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap_err().error_code(), ErrorCode::Timeout);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

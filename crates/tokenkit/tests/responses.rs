@@ -49,6 +49,8 @@ fn with_expiry(expires_in: &str) -> String {
 #[case::one("1", Some(1), Some("2026-01-02T03:04:06Z"))]
 #[case::zero("0", Some(0), None)]
 #[case::zero_text(r#""0""#, Some(0), None)]
+#[case::last_of_the_calendar("251634977754", Some(251_634_977_754), Some("9999-12-31T23:59:59Z"))]
+#[case::beyond_the_calendar("251634977755", Some(251_634_977_755), None)]
 #[case::beyond_every_calendar("9223372036854775807", Some(i64::MAX.unsigned_abs()), None)]
 #[case::beyond_signed("18446744073709551615", Some(u64::MAX), None)]
 #[case::beyond_integers("18446744073709551616", None, None)]

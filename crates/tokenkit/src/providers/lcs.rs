@@ -314,7 +314,7 @@ pub async fn clear(store: &Store, names: &[String], temporary: bool) -> Result<S
     if temporary {
         let changed = store.update_temporary(SECTION, clear)?;
         if has_tokens {
-            store.tokens().forget_answers();
+            store.forget_answers();
         }
         return Ok(Saved { changed, ..Saved::default() });
     }

@@ -567,9 +567,6 @@ impl Store {
     async fn make(&self) -> Result<Settings, Error> {
         folder::make(&self.folder)?;
         folder::check(&self.folder, &*self.observer)?;
-        for inner in [Kind::Section.all_in(&self.folder), Kind::Record.all_in(&self.folder), self.locks()] {
-            folder::make_inner(&inner)?;
-        }
         let _held = self.lock("store", "The store").await?;
         let path = self.folder.join(SETTINGS);
         match self.read_settings()? {
@@ -679,6 +676,10 @@ impl Store {
     }
 
     async fn lock(&self, name: &str, what: &str) -> Result<Lease, Error> {
+        // Made here, and not with the store alone: what copies a store may leave out folders that are empty.
+        for inner in [Kind::Section.all_in(&self.folder), Kind::Record.all_in(&self.folder), self.locks()] {
+            folder::make_inner(&inner)?;
+        }
         let path = self.locks().join(name);
         self.memory.locks.acquire(&path, what, self.lock_timeout, &*self.observer).await
     }

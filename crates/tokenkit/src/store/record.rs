@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -65,8 +66,8 @@ pub(crate) struct Tokens {
     seen: Mutex<HashSet<TokenHash>>,
     /// Access tokens that were requested.
     origins: Mutex<HashMap<TokenHash, Origin>>,
-    /// What refresh tokens got that no store keeps.
-    answers: Mutex<HashMap<TokenHash, Refreshed>>,
+    /// What refresh tokens got that the store in this folder does not keep.
+    answers: Mutex<HashMap<(PathBuf, TokenHash), Refreshed>>,
     cleaned: Mutex<Option<Instant>>,
 }
 
@@ -115,15 +116,6 @@ impl Tokens {
 
     pub(crate) fn was_seen(&self, token: &Secret) -> bool {
         guard(&self.seen).contains(&TokenHash::of(token))
-    }
-
-    /// What the token got in this process a moment ago, when it is in no store.
-    pub(crate) fn answer(&self, hash: TokenHash) -> Option<Refreshed> {
-        guard(&self.answers).get(&hash).cloned()
-    }
-
-    pub(crate) fn forget_answers(&self) {
-        guard(&self.answers).clear();
     }
 
     pub(crate) fn note_origin(&self, access_token: &Secret, origin: Origin) {
@@ -230,21 +222,31 @@ impl Store {
         .await
     }
 
+    /// What the token got in this process a moment ago, when it is not kept on the disk.
+    pub(crate) fn answer(&self, hash: TokenHash) -> Option<Refreshed> {
+        guard(&self.memory.tokens.answers).get(&(self.folder.clone(), hash)).cloned()
+    }
+
+    pub(crate) fn forget_answers(&self) {
+        guard(&self.memory.tokens.answers).retain(|(folder, _), _| *folder != self.folder);
+    }
+
     /// Keeps what the token got in the memory of this process, as long as others are given it.
     pub(crate) fn remember(&self, hash: TokenHash, refreshed: Refreshed) {
-        guard(&self.memory.tokens.answers).insert(hash, refreshed);
+        let key = (self.folder.clone(), hash);
+        guard(&self.memory.tokens.answers).insert(key.clone(), refreshed);
         let memory = Arc::downgrade(&self.memory);
         tokio::spawn(async move {
             tokio::time::sleep(REUSED_FOR).await;
             if let Some(memory) = memory.upgrade() {
-                guard(&memory.tokens.answers).remove(&hash);
+                guard(&memory.tokens.answers).remove(&key);
             }
         });
     }
 
     /// Removes what is kept of refresh tokens, new tokens with it.
     pub(crate) async fn forget_records(&self) -> Result<(), Error> {
-        self.memory.tokens.forget_answers();
+        self.forget_answers();
         let folder = self.folder.clone();
         blocking(move || {
             for name in Kind::Record.names(&folder) {

@@ -413,6 +413,19 @@ async fn the_temporary_layer_lies_over_the_section() {
 }
 
 /// What changes nothing writes nothing.
+/// What copies a store may leave out folders that are empty, and the lock files, which look like nobody's.
+#[tokio::test]
+async fn a_copy_without_some_of_its_folders_is_used() {
+    let folder = TempDir::new().unwrap();
+    set(&open(folder.path(), None), "example", "name", "old").await.unwrap();
+    fs::remove_dir_all(folder.path().join("locks")).unwrap();
+    fs::remove_dir(folder.path().join("refresh")).unwrap();
+    let copy = open(folder.path(), None);
+    assert_eq!(copy.read("example").await.unwrap().text("name"), Some("old"));
+    set(&copy, "example", "name", "new").await.unwrap();
+    assert_eq!(open(folder.path(), None).read("example").await.unwrap().text("name"), Some("new"));
+}
+
 #[tokio::test]
 async fn a_change_of_nothing_leaves_the_file() {
     let folder = TempDir::new().unwrap();

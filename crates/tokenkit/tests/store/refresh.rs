@@ -5,8 +5,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::Value;
+use aws_lc_rs::digest;
+use rstest::rstest;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokenkit::jwt::{self, Header, KeyType, SigningKey};
 use tokenkit::providers::lcs::{Authority, Config, PasswordRequest, RefreshRequest, SECTION, clear};
 use tokenkit::store::{Section, Store};
 use tokenkit::{Client, Error, ErrorCode, Grant, HttpConfig, KeptToken, Secret, TokenRequest, TokenResponse};
@@ -14,7 +17,7 @@ use tokenkit_testserver::entra::{self, Settings};
 use tokenkit_testserver::{Canned, TestServer};
 
 use crate::child::{playing, role};
-use crate::{Heard, KEY, OTHER_KEY, all_text, code, open, open_heard, secret};
+use crate::{Heard, KEY, OTHER_KEY, all_text, code, open, open_heard, secret, set_secret};
 
 pub(crate) const API: &str = "https://lcsapi.lcs.dynamics.com";
 
@@ -328,6 +331,133 @@ async fn after_invalid_grant_the_store_is_asked_once_more() {
     assert_eq!(stored(&store).await, good);
 }
 
+/// The place in a section of tokens that are not of LCS.
+fn kept() -> KeptToken {
+    KeptToken {
+        section: "example".into(),
+        access_token: "at".into(),
+        refresh_token: "rt".into(),
+        expires_on: None,
+        client_id: None,
+    }
+}
+
+/// Presents `rt0`, which is what the section of [`kept`] holds at first.
+async fn refresh_kept(
+    server: &TestServer,
+    store: &Store,
+    issuer: Option<String>,
+) -> Result<TokenResponse, Error> {
+    present(server, store, issuer, Some(&kept())).await
+}
+
+async fn present(
+    server: &TestServer,
+    store: &Store,
+    issuer: Option<String>,
+    kept: Option<&KeptToken>,
+) -> Result<TokenResponse, Error> {
+    let grant = Grant::RefreshToken { refresh_token: Secret::from("rt0") };
+    let mut request = TokenRequest::new(server.url("/canned/token"), grant);
+    request.client_id = Some("app".into());
+    request.issuer = issuer;
+    Arc::new(Client::new()).refresh_once(request, &HttpConfig::default(), store, kept).await
+}
+
+async fn kept_token(store: &Store) -> Option<String> {
+    secret(&store.read("example").await.unwrap(), "rt").map(str::to_owned)
+}
+
+#[rstest]
+#[case::kept_by_the_server(json!({"access_token": "a1"}))]
+#[case::rotated(json!({"access_token": "a1", "refresh_token": "rt1"}))]
+#[tokio::test]
+async fn an_expired_answer_is_not_given_again(#[case] mut first: Value) {
+    let server = TestServer::start().unwrap();
+    first["expires_in"] = 30.into();
+    server.canned("/canned/token", Canned::json(200, &first.to_string()));
+    server.canned("/canned/token", Canned::json(200, r#"{"access_token":"a2","expires_in":3600}"#));
+    for in_section in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path(), None);
+        if in_section {
+            set_secret(&store, "example", "rt", "rt0").await;
+        }
+        let kept = kept();
+        let kept = in_section.then_some(&kept);
+        for _ in 0..2 {
+            let response = present(&server, &store, None, kept).await.unwrap();
+            assert_eq!(member(&response, "access_token").as_deref(), Some("a1"));
+        }
+        age(folder.path(), 1);
+        let response = present(&server, &store, None, kept).await.unwrap();
+        assert_eq!(member(&response, "access_token").as_deref(), Some("a2"));
+        let next = first["refresh_token"].as_str().unwrap_or("rt0");
+        let sent: Vec<_> = server.requests().into_iter().map(|request| request.body).collect();
+        assert_eq!(sent.len(), 2);
+        assert!(String::from_utf8_lossy(&sent[1]).contains(&format!("refresh_token={next}")), "{next}");
+        server.canned("/canned/token", Canned::json(200, &first.to_string()));
+        server.canned("/canned/token", Canned::json(200, r#"{"access_token":"a2","expires_in":3600}"#));
+    }
+}
+
+/// The clock here is slow, so the ID token seems to come from the future; the old refresh token is spent all the same.
+#[tokio::test]
+async fn what_comes_with_an_id_token_that_is_not_accepted_is_kept() {
+    let server = TestServer::start().unwrap();
+    let key = SigningKey::generate(KeyType::P256, None).unwrap();
+    let metadata = json!({"issuer": server.url(""), "jwks_uri": server.url("/keys")});
+    server.canned("/.well-known/openid-configuration", Canned::json(200, &metadata.to_string()));
+    let keys = json!({"keys": [key.verifying_key().unwrap().to_jwk()]});
+    server.canned("/keys", Canned::json(200, &keys.to_string()));
+    let now = chrono::Utc::now().timestamp() + 3600;
+    let claims = json!({"iss": server.url(""), "sub": "alice", "aud": "app", "iat": now, "exp": now + 300});
+    let id_token = jwt::sign(&Header::new(key.default_algorithm(), &key), &claims, &key).unwrap();
+    let body = json!({"access_token": "a1", "refresh_token": "rt1", "id_token": id_token.expose_str()});
+    server.canned("/canned/token", Canned::json(200, &body.to_string()));
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path(), None);
+    set_secret(&store, "example", "rt", "rt0").await;
+    // The second time without a request, and not accepted either.
+    for sent in [1, 0] {
+        let result = refresh_kept(&server, &store, Some(server.url(""))).await;
+        assert_eq!(code(result), ErrorCode::IdTokenNotYetValid);
+        assert_eq!(kept_token(&store).await.as_deref(), Some("rt1"));
+        let requests = server.requests();
+        assert_eq!(requests.iter().filter(|request| request.path == "/canned/token").count(), sent);
+    }
+}
+
+#[tokio::test]
+async fn the_section_gets_the_token_without_a_record() {
+    let server = TestServer::start().unwrap();
+    server.canned("/canned/token", Canned::json(200, r#"{"access_token":"a1","refresh_token":"rt1"}"#));
+    let folder = TempDir::new().unwrap();
+    let heard = Arc::new(Heard::default());
+    let store = open_heard(folder.path(), None, &heard);
+    set_secret(&store, "example", "rt", "rt0").await;
+    let name = hex::encode(digest::digest(&digest::SHA256, b"rt0"));
+    std::fs::create_dir(folder.path().join(format!("refresh/{name}.json"))).unwrap();
+    refresh_kept(&server, &store, None).await.unwrap();
+    assert_eq!(kept_token(&store).await.as_deref(), Some("rt1"));
+    let warnings = heard.warnings();
+    assert!(warnings.iter().any(|warning| warning.contains("could not be kept")), "{warnings:?}");
+}
+
+/// It is empty until the first refresh, and what copies a store may leave it out.
+#[tokio::test]
+async fn a_copy_without_the_folder_of_records_gets_it() {
+    let server = TestServer::start().unwrap();
+    server.canned("/canned/token", Canned::json(200, r#"{"access_token":"a1","refresh_token":"rt1"}"#));
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path(), None);
+    set_secret(&store, "example", "rt", "rt0").await;
+    std::fs::remove_dir(folder.path().join("refresh")).unwrap();
+    refresh_kept(&server, &store, None).await.unwrap();
+    assert_eq!(kept_token(&store).await.as_deref(), Some("rt1"));
+    assert_eq!(std::fs::read_dir(folder.path().join("refresh")).unwrap().count(), 1);
+}
+
 #[tokio::test]
 async fn failures_are_not_kept() {
     let server = TestServer::start().unwrap();
@@ -338,13 +468,7 @@ async fn failures_are_not_kept() {
     let grant = Grant::RefreshToken { refresh_token: Secret::from("r0") };
     let request = TokenRequest::new(server.url("/canned/token"), grant);
     let client = Arc::new(Client::new());
-    let kept = KeptToken {
-        section: "example".into(),
-        access_token: "at".into(),
-        refresh_token: "rt".into(),
-        expires_on: None,
-        client_id: None,
-    };
+    let kept = kept();
     let once = HttpConfig { max_retries: 0, ..HttpConfig::default() };
     let call = || client.refresh_once(request.clone(), &once, &store, Some(&kept));
     assert_eq!(call().await.unwrap_err().code(), "temporarily_unavailable");
