@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -231,17 +231,11 @@ impl Store {
         guard(&self.memory.tokens.answers).retain(|(folder, _), _| *folder != self.folder);
     }
 
-    /// Keeps what the token got in the memory of this process, as long as others are given it.
+    /// Keeps what the token got in the memory of this process; what nobody is given any more goes.
     pub(crate) fn remember(&self, hash: TokenHash, refreshed: Refreshed) {
-        let key = (self.folder.clone(), hash);
-        guard(&self.memory.tokens.answers).insert(key.clone(), refreshed);
-        let memory = Arc::downgrade(&self.memory);
-        tokio::spawn(async move {
-            tokio::time::sleep(REUSED_FOR).await;
-            if let Some(memory) = memory.upgrade() {
-                guard(&memory.tokens.answers).remove(&key);
-            }
-        });
+        let mut answers = guard(&self.memory.tokens.answers);
+        answers.retain(|_, answer| answer.is_fresh(refreshed.at));
+        answers.insert((self.folder.clone(), hash), refreshed);
     }
 
     /// Removes what is kept of refresh tokens, new tokens with it.
