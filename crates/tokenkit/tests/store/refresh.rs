@@ -255,6 +255,8 @@ fn a_refresh_that_is_killed_loses_no_token() {
         std::thread::sleep(Duration::from_micros(round * 997 % 20_000));
         child.kill().unwrap();
         child.wait().unwrap();
+        // A request that it had sent may still lie unread at the server, which is busy with other tests.
+        std::thread::sleep(Duration::from_millis(50));
 
         let newest = server.entra()["newest"]["refresh_token"].as_str().unwrap().to_owned();
         let store = open(folder.path(), None);
