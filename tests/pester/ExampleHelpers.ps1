@@ -366,7 +366,7 @@ function Get-Shape([string] $Text) {
         elseif ($line -match '^[█▀▄ ]+$') { 'QR' }
         else {
             $line -replace '\bin [\d.]+ \w+ \([^)]*\)', '#' -replace '"(\w+)":("[^"]*"|\d+)', '"$1"' -replace '\S{6}\.\.\.\S{4}|[\w…-]{20,}', '*' `
-                -replace '((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, \w+ )?\d[\d/:, ]*([AP]M)?', '#' -replace '\s+', ' '
+                -replace '((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, \w+ )?\d[\d/:,\s]*([AP]M)?', '#' -replace '\s+', ' '
         }
     }
     @($shape | Get-Unique) -join "`n"
