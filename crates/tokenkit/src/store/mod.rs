@@ -308,12 +308,9 @@ impl Store {
         let held = self.lock_to_write(name).await?;
         let access = self.access_again().await?;
         let (store, name) = (self.clone(), name.to_owned());
-        let clean = self.is_time_to_clean();
         blocking(move || {
             let _held = held;
-            if clean {
-                record::remove_old(&access);
-            }
+            store.clean(&access);
             let mut section = access.load_to_change(Kind::Section, &name)?;
             let result = change(&mut section, &Records(&access))?;
             if section.changed().next().is_some() {

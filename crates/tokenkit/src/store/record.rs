@@ -211,12 +211,10 @@ impl Store {
     pub(crate) async fn keep_record(&self, hash: TokenHash, refreshed: &Refreshed) -> Result<(), Error> {
         let access = self.access_again().await?;
         let section = refreshed.to_section();
-        let clean = self.is_time_to_clean();
+        let store = self.clone();
         blocking(move || {
             access.write(Kind::Record, &hash.to_hex(), &section)?;
-            if clean {
-                remove_old(&access);
-            }
+            store.clean(&access);
             Ok(())
         })
         .await
@@ -251,13 +249,15 @@ impl Store {
         .await
     }
 
-    pub(super) fn is_time_to_clean(&self) -> bool {
+    /// Removes old records, now and then.
+    pub(super) fn clean(&self, access: &Access) {
         let mut cleaned = guard(&self.memory.tokens.cleaned);
         if cleaned.is_some_and(|last| last.elapsed() < CLEANED_EVERY) {
-            return false;
+            return;
         }
         *cleaned = Some(Instant::now());
-        true
+        drop(cleaned);
+        remove_old(access);
     }
 }
 
@@ -285,7 +285,7 @@ fn descends(access: &Access, old: TokenHash, young: TokenHash) -> bool {
     false
 }
 
-pub(super) fn remove_old(access: &Access) {
+fn remove_old(access: &Access) {
     for name in Kind::Record.names(&access.folder) {
         let path = Kind::Record.path(&access.folder, &name);
         let written = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
